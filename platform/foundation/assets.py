@@ -103,7 +103,9 @@ def install(project: Path, folder: Path) -> Path:
         shutil.copyfile(project / name, folder / name)
     # npm's command line is run by the wheel's own node: neither is looked for on the PATH.
     binaries = Path(executable.ROOT_DIR) / "bin"
-    command = [str(binaries / "node"), str(binaries.parent / "lib/node_modules/npm/bin/npm-cli.js"), "ci"]
+    npm = binaries.parent / "lib/node_modules/npm/bin/npm-cli.js"
+    # The certificates of the machine: a company's own root is known there, as it is to pip.
+    command = [str(binaries / "node"), "--use-system-ca", str(npm), "ci"]
     settings = environ | {"npm_config_cache": str(folder / "cache"), "npm_config_update_notifier": "false"}
     try:
         subprocess.run(command, cwd=folder, env=settings, check=True, stdin=subprocess.DEVNULL)
