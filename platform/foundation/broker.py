@@ -1,0 +1,98 @@
+"""Dramatiq put together: a broker by URL, one actor per registered job, one periodic actor per tick.
+
+The code above knows no broker. PostgreSQL is the default (one server to run); RabbitMQ or Redis where the load
+outgrows it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dramatiq
+from dramatiq import Broker, Message
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq_postgres import PostgresBroker
+from periodiq import PeriodiqMiddleware, cron
+
+from foundation.jobs import JOBS, Job, fan_out, run_job
+
+QUEUE = "careloop"
+MAX_RETRIES = 8
+MIN_BACKOFF_MS = 5_000
+MAX_BACKOFF_MS = 600_000
+SWEEP = "foundation.sweep_outbox"
+
+
+class UnknownBroker(ValueError):
+    """The broker URL names no broker that we speak to."""
+
+
+def make_broker(url: str) -> Broker:
+    """A broker by URL: `postgresql://`, `amqp://` or `redis://`."""
+    scheme = url.split(":", 1)[0]
+    broker: Broker
+    if scheme in {"postgresql", "postgres"}:
+        broker = PostgresBroker(url=url, results=False)
+    elif scheme in {"amqp", "amqps"}:
+        broker = RabbitmqBroker(url=url)
+    elif scheme in {"redis", "rediss"}:
+        broker = RedisBroker(url=url)
+    else:
+        raise UnknownBroker(scheme)
+    broker.add_middleware(PeriodiqMiddleware(skip_delay=300))
+    return broker
+
+
+def declare_actors(broker: Broker) -> None:
+    """Make one actor per job and one `tick.` actor per periodic job."""
+    dramatiq.set_broker(broker)
+    for found in JOBS.values():
+        _declare_job(broker, found)
+        if found.every is not None:
+            _declare_tick(broker, found)
+
+
+def _declare_job(broker: Broker, found: Job) -> None:
+    def perform(**arguments: Any) -> None:
+        run_job(found.name, arguments)
+
+    dramatiq.actor(
+        perform,
+        broker=broker,
+        actor_name=found.name,
+        queue_name=QUEUE,
+        max_retries=MAX_RETRIES,
+        min_backoff=MIN_BACKOFF_MS,
+        max_backoff=MAX_BACKOFF_MS,
+        time_limit=found.time_limit_ms,
+    )
+
+
+def _declare_tick(broker: Broker, found: Job) -> None:
+    def tick() -> None:
+        fan_out(found.name)
+
+    dramatiq.actor(
+        tick,
+        broker=broker,
+        actor_name=f"tick.{found.name}",
+        queue_name=QUEUE,
+        max_retries=0,  # the next tick is the retry
+        periodic=cron(found.every),
+    )
+
+
+class BrokerSender:
+    """Sends outbox messages (foundation.outbox.Sender) to a broker."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        broker.declare_queue(QUEUE)
+
+    def send(self, job: str, arguments: dict[str, Any]) -> None:
+        """Hand over one message; the actor is found by name in whichever worker takes it."""
+        message: Message[Any] = Message(
+            queue_name=QUEUE, actor_name=job, args=(), kwargs=arguments, options={}
+        )
+        self.broker.enqueue(message)
