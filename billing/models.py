@@ -15,7 +15,9 @@ from tenants.models import hospital_fk
 
 
 class Contract(TenantRow):
-    """What a hospital pays (合同): fen per enrolled patient and calendar month (S3-20), VAT rate, days to pay."""
+    """What a hospital pays (合同): fen per enrolled patient and calendar month (S3-20), VAT rate, days to
+    pay.
+    """
 
     __tablename__ = "contract"
     starts_on: Mapped[date]

@@ -33,7 +33,9 @@ class MonthlyReport(TenantRow):
 
 
 class BenchmarkRun(FirmRow):
-    """One monthly comparison of a firm's hospitals (对标): frozen inputs and results; aggregates only (A10)."""
+    """One monthly comparison of a firm's hospitals (对标): frozen inputs and results; aggregates only
+    (A10).
+    """
 
     __tablename__ = "benchmark_run"
     month: Mapped[date]

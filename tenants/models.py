@@ -15,7 +15,9 @@ from foundation.ids import new_id
 
 
 class DirectoryEntry(PlatformRow):
-    """Which short code names which firm or hospital: what an address is looked up in before any scope is known."""
+    """Which short code names which firm or hospital: what an address is looked up in before any scope is
+    known.
+    """
 
     __tablename__ = "directory_entry"
     code: Mapped[str] = mapped_column(unique=True)
@@ -68,8 +70,6 @@ class Hospital(Base):
     )
 
 
-
-
 def hospital_fk() -> ForeignKeyConstraint:
     """The hospital must exist."""
     return ForeignKeyConstraint(["tenant_id"], ["hospital.tenant_id"])
@@ -109,8 +109,16 @@ class Membership(PlatformRow):
     created_at: Mapped[datetime]
     __table_args__ = (
         CheckConstraint("(firm_id IS NOT NULL)::int + (tenant_id IS NOT NULL)::int <= 1", name="one_side"),
-        Index("uq_membership_person_role_side", "person_id", "role", "firm_id", "tenant_id", "department_id",
-              unique=True, postgresql_nulls_not_distinct=True),
+        Index(
+            "uq_membership_person_role_side",
+            "person_id",
+            "role",
+            "firm_id",
+            "tenant_id",
+            "department_id",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
     )
 
 
@@ -151,7 +159,9 @@ class SigninEvent(PlatformRow):
 
 
 class FirmEvent(FirmRow):
-    """What a firm's people did across hospitals (跨院操作记录): runs, approvals, publications; append-only."""
+    """What a firm's people did across hospitals (跨院操作记录): runs, approvals, publications;
+    append-only.
+    """
 
     __tablename__ = "firm_event"
     append_only = True

@@ -1,4 +1,6 @@
-"""Bringing a database up to date, as the owner: the revisions, the broker's tables, and the runtime role's grants."""
+"""Bringing a database up to date, as the owner: the revisions, the broker's tables, and the runtime role's
+grants.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import migrations
 import psycopg
 from alembic import command
 from alembic.config import Config
@@ -15,6 +16,8 @@ from dramatiq_postgres import schema as broker_schema
 from psycopg import sql
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
+
+import migrations
 
 
 class SchemaDrift(Exception):
@@ -35,7 +38,9 @@ class Target:
 
 
 def upgrade(target: Target) -> None:
-    """Run all missing revisions, make the broker's tables, grant the runtime role what it needs. Idempotent."""
+    """Run all missing revisions, make the broker's tables, grant the runtime role what it needs.
+    Idempotent.
+    """
     _grant_schema(target)
     with _owner_connection(target) as connection:
         command.upgrade(_config(connection, target), "head")
@@ -77,8 +82,8 @@ def _prepare_broker(target: Target) -> None:
         role = sql.Identifier(target.runtime_role)
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA dramatiq TO {}").format(role))
         connection.execute(
-            sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA dramatiq TO {}").format(role)
+            sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA dramatiq TO {}").format(
+                role
+            )
         )
-        connection.execute(
-            sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA dramatiq TO {}").format(role)
-        )
+        connection.execute(sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA dramatiq TO {}").format(role))

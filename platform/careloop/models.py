@@ -1,4 +1,6 @@
-"""Every table of the product, imported in one visible place: for migrations and for the tests of the walls."""
+"""Every table of the product, imported in one visible place: for migrations and for the tests of the
+walls.
+"""
 
 from billing import models as billing_models
 from feedback import models as feedback_models

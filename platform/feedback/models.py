@@ -76,7 +76,9 @@ class CaseClock(TenantRow):
 
 
 class CaseEvent(TenantRow):
-    """What happened in a case (处理记录): the one log that feeds clocks, ledger, measures and audit; append-only."""
+    """What happened in a case (处理记录): the one log that feeds clocks, ledger, measures and audit;
+    append-only.
+    """
 
     __tablename__ = "case_event"
     append_only = True

@@ -1,6 +1,8 @@
-"""The audit trail: who did what to whose data, append-only, hash-chained per hospital (GB/T 22239, audit clauses).
+"""The audit trail: who did what to whose data, append-only, hash-chained per hospital (GB/T 22239, audit
+clauses).
 
-The runtime role may insert and read, never change. Each row holds the hash of the one before it, so a changed or
+The runtime role may insert and read, never change. Each row holds the hash of the one before it, so a
+changed or
 missing row breaks the chain at a place that `first_broken` names.
 """
 

@@ -1,6 +1,7 @@
 """Dramatiq put together: a broker by URL, one actor per registered job, one periodic actor per tick.
 
-The code above knows no broker. PostgreSQL is the default (one server to run); RabbitMQ or Redis where the load
+The code above knows no broker. PostgreSQL is the default (one server to run); RabbitMQ or Redis where the
+load
 outgrows it.
 """
 
@@ -15,7 +16,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq_postgres import PostgresBroker
 from periodiq import PeriodiqMiddleware, cron
 
-from foundation.jobs import JOBS, Job, fan_out, run_job
+from foundation.work import JOBS, Job, fan_out, run_job
 
 QUEUE = "careloop"
 MAX_RETRIES = 8
@@ -37,7 +38,7 @@ def make_broker(url: str) -> Broker:
     elif scheme in {"amqp", "amqps"}:
         broker = RabbitmqBroker(url=url)
     elif scheme in {"redis", "rediss"}:
-        broker = RedisBroker(url=url)
+        broker = RedisBroker(url=url)  # type: ignore[no-untyped-call]
     else:
         raise UnknownBroker(scheme)
     broker.add_middleware(PeriodiqMiddleware(skip_delay=300))
@@ -57,8 +58,7 @@ def _declare_job(broker: Broker, found: Job) -> None:
     def perform(**arguments: Any) -> None:
         run_job(found.name, arguments)
 
-    dramatiq.actor(
-        perform,
+    decorate = dramatiq.actor(
         broker=broker,
         actor_name=found.name,
         queue_name=QUEUE,
@@ -67,20 +67,21 @@ def _declare_job(broker: Broker, found: Job) -> None:
         max_backoff=MAX_BACKOFF_MS,
         time_limit=found.time_limit_ms,
     )
+    decorate(perform)
 
 
 def _declare_tick(broker: Broker, found: Job) -> None:
     def tick() -> None:
         fan_out(found.name)
 
-    dramatiq.actor(
-        tick,
+    decorate = dramatiq.actor(
         broker=broker,
         actor_name=f"tick.{found.name}",
         queue_name=QUEUE,
         max_retries=0,  # the next tick is the retry
         periodic=cron(found.every),
     )
+    decorate(tick)
 
 
 class BrokerSender:

@@ -17,7 +17,9 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SystemClock:
-    """The machine's clock, shifted by `offset`: zero in production, set by the demo, whose world has its own day."""
+    """The machine's clock, shifted by `offset`: zero in production, set by the demo, whose world has its
+    own day.
+    """
 
     offset: timedelta = timedelta(0)
 

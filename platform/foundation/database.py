@@ -1,7 +1,8 @@
 """Tables, sessions and the scope that every transaction carries.
 
 A session is opened with a scope or not at all. The scope is written into the transaction (`after_begin`,
-`set_config(…, true)`), so it ends with the transaction and nothing survives in the pool. The row-level policies of
+`set_config(…, true)`), so it ends with the transaction and nothing survives in the pool. The row-level
+policies of
 the migrations compare with it: no scope, no rows.
 """
 
@@ -159,8 +160,10 @@ AfterCommit = Callable[[list[UUID]], None]
 class Database:
     """Opens sessions. `bind` is an engine, or in tests one connection whose outer transaction is rolled back.
 
-    Units: one `with database.hospital(scope) as session:` block is one transaction; it commits at the end of the
-    block and rolls back when the block raises. Work queued in it (foundation.outbox) is handed to `after_commit`.
+    Units: one `with database.hospital(scope) as session:` block is one transaction; it commits at the end
+    of the
+    block and rolls back when the block raises. Work queued in it (foundation.outbox) is handed to
+    `after_commit`.
     """
 
     def __init__(

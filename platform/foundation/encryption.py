@@ -1,6 +1,7 @@
 """Encrypted identifiers: AES-GCM with one data key per hospital, wrapped by a master key.
 
-Phone numbers, ID numbers and addresses never stand in the database in the clear (GB/T 22239 level 3, PIPL 28 and 51).
+Phone numbers, ID numbers and addresses never stand in the database in the clear (GB/T 22239 level 3, PIPL
+28 and 51).
 Equality search goes through a keyed blind index. Destroying a hospital's wrapped key erases its people.
 """
 
@@ -67,7 +68,9 @@ class MasterKey:
     def new_wrapped_key(self) -> bytes:
         """A fresh data key, wrapped, to be stored with the hospital."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return VERSION + nonce + AESGCM(self.key).encrypt(nonce, secrets.token_bytes(32), b"careloop data key")
+        return (
+            VERSION + nonce + AESGCM(self.key).encrypt(nonce, secrets.token_bytes(32), b"careloop data key")
+        )
 
     def unwrap(self, wrapped: bytes) -> DataKey:
         """The hospital's keys; raises `Undecipherable` under another master key."""

@@ -1,6 +1,7 @@
 """Files the product makes or receives (invoices, reports, rejected rows): encrypted rows of one hospital.
 
-They stand in the database so that every web and worker replica reads them, a backup holds them, and the wall around
+They stand in the database so that every web and worker replica reads them, a backup holds them, and the
+wall around
 the hospital holds for them too. Recordings, which are large, get object storage instead.
 """
 

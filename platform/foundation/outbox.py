@@ -1,6 +1,7 @@
 """The outbox: work that a transaction starts is a row of that transaction, sent after it commits.
 
-A message that could not be sent stays as a row, and the sweeper sends it later: nothing is lost with a broker, and
+A message that could not be sent stays as a row, and the sweeper sends it later: nothing is lost with a
+broker, and
 nothing is sent for a transaction that rolled back. Messages carry ids, never people.
 """
 
@@ -29,9 +30,7 @@ class OutboxMessage(PlatformRow):
     arguments: Mapped[dict[str, Any]]
     queued_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
-    __table_args__ = (
-        Index("ix_outbox_message_unsent", "queued_at", postgresql_where="sent_at IS NULL"),
-    )
+    __table_args__ = (Index("ix_outbox_message_unsent", "queued_at", postgresql_where="sent_at IS NULL"),)
 
 
 class Sender(Protocol):
@@ -65,7 +64,8 @@ def sweep(database: Database, sender: Sender, now: datetime) -> int:
 def _send(session: PlatformSession, sender: Sender, condition: Any, now: datetime) -> int:
     """Claim with SKIP LOCKED so that two senders never send the same row at once.
 
-    A crash between sending and commit sends a row twice: jobs are idempotent, and at least once is the promise.
+    A crash between sending and commit sends a row twice: jobs are idempotent, and at least once is the
+    promise.
     """
     rows = session.scalars(
         select(OutboxMessage)

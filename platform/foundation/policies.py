@@ -1,7 +1,9 @@
 """Row-level security as SQL text, for the migrations that create the tables.
 
-Each policy compares with the transaction's settings through NULLIF: after `SET LOCAL` and commit a setting is an
-empty string and not NULL, so a bare cast would fail, and a missing scope must mean no rows and never all rows.
+Each policy compares with the transaction's settings through NULLIF: after `SET LOCAL` and commit a setting
+is an
+empty string and not NULL, so a bare cast would fail, and a missing scope must mean no rows and never all
+rows.
 """
 
 from foundation.database import TableClass

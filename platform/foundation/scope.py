@@ -1,6 +1,7 @@
 """Who is asking, for whom, and why: the value that every database session is opened with.
 
-There are three kinds, and they are different types so that a function that needs one cannot be handed another:
+There are three kinds, and they are different types so that a function that needs one cannot be handed
+another:
 one hospital, several hospitals of one firm, and the platform itself (which sees no patient data at all).
 """
 

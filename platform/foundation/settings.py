@@ -1,4 +1,6 @@
-"""Settings: environment variables with the prefix `CARELOOP_`, each with a working default for one machine."""
+"""Settings: environment variables with the prefix `CARELOOP_`, each with a working default for one
+machine.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from foundation.embedded import default_data_dir
+from foundation.embedded import default_data_dir, prepare_data_dir
 
 KEY_BYTES = 32
 
@@ -24,11 +26,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CARELOOP_", extra="ignore")
 
-    data_dir: Path = Field(default_factory=default_data_dir, description="embedded server, keys and local files")
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="embedded server, keys and local files"
+    )
     database_url: SecretStr | None = Field(None, description="a given server, as the runtime role")
-    owner_database_url: SecretStr | None = Field(None, description="a given server, as the role that migrates")
+    owner_database_url: SecretStr | None = Field(
+        None, description="a given server, as the role that migrates"
+    )
     broker_url: SecretStr | None = Field(None, description="postgresql:// (default), amqp:// or redis://")
-    master_key: SecretStr | None = Field(None, description="32 bytes in base64; made in the data folder if absent")
+    master_key: SecretStr | None = Field(
+        None, description="32 bytes in base64; made in the data folder if absent"
+    )
     host: str = Field("127.0.0.1", description="address the web server listens on")
     port: int = Field(8321, ge=1, le=65535, description="port the web server listens on")
     public_url: str = Field("", description="address that people type, for links in messages and invoices")
@@ -41,7 +49,9 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr | None = Field(None, description="signing secret of the webhook")
     stripe_api_base: str | None = Field(None, description="another Stripe server, for tests")
 
-    @field_validator("database_url", "owner_database_url", "broker_url", "master_key", "stripe_api_key", mode="before")
+    @field_validator(
+        "database_url", "owner_database_url", "broker_url", "master_key", "stripe_api_key", mode="before"
+    )
     @classmethod
     def _empty_is_absent(cls, value: object) -> object:
         """A container passes an unset variable as an empty string."""
@@ -75,7 +85,7 @@ def local_secrets(data_dir: Path) -> dict[str, str]:
     """Secrets made once for this data folder: `master_key` (base64) and `csrf` (hex); file mode 0600."""
     path = data_dir / "keys.json"
     if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
+        prepare_data_dir(data_dir)
         made = {
             "master_key": base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode(),
             "csrf": secrets.token_hex(KEY_BYTES),

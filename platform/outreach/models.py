@@ -15,7 +15,8 @@ from foundation.database import TenantRow, tenant_fk
 class ContactTask(TenantRow):
     """One contact to be made (联系任务): a row with a window, a rank and a reason, not a message in a broker.
 
-    `source` and `source_id` name the row of a higher floor that asked for it (revisit step, sample member, case).
+    `source` and `source_id` name the row of a higher floor that asked for it (revisit step, sample member,
+    case).
     `next_try_at` is when it may be drawn; `closes_at` when it is too late.
     """
 
@@ -43,9 +44,13 @@ class ContactTask(TenantRow):
     __table_args__ = (
         UniqueConstraint("tenant_id", "source", "source_id"),
         CheckConstraint("kind IN ('revisit','survey','callback','acknowledge','promise')", name="kind"),
-        CheckConstraint("purpose IN ('care_followup','satisfaction','complaint','marketing')", name="purpose"),
-        CheckConstraint("state IN ('open','completed','partial','unreachable','refused','cancelled','expired')",
-                        name="state"),
+        CheckConstraint(
+            "purpose IN ('care_followup','satisfaction','complaint','marketing')", name="purpose"
+        ),
+        CheckConstraint(
+            "state IN ('open','completed','partial','unreachable','refused','cancelled','expired')",
+            name="state",
+        ),
         Index("ix_contact_task_due", "tenant_id", "rank", "due_at", "id", postgresql_where="state = 'open'"),
         Index("ix_contact_task_patient", "tenant_id", "patient_id"),
         tenant_fk("patient", "patient_id"),
@@ -56,7 +61,8 @@ class ContactTask(TenantRow):
 class PatientHold(TenantRow):
     """Whose card a patient is on (锁定): one row a patient, so two agents can never have the same one.
 
-    `id` is the patient's id. It lapses at `until`; `draft` is what the agent had typed, kept for after a crash.
+    `id` is the patient's id. It lapses at `until`; `draft` is what the agent had typed, kept for after a
+    crash.
     """
 
     __tablename__ = "patient_hold"

@@ -30,7 +30,9 @@ class Patient(TenantRow):
     updated_at: Mapped[datetime]
     __table_args__ = (
         UniqueConstraint("tenant_id", "record_number"),
-        CheckConstraint("contact_state IN ('reachable','no_number','no_guardian_number')", name="contact_state"),
+        CheckConstraint(
+            "contact_state IN ('reachable','no_number','no_guardian_number')", name="contact_state"
+        ),
         hospital_fk(),
     )
 
@@ -57,7 +59,9 @@ class ContactPoint(TenantRow):
 
 
 class Encounter(TenantRow):
-    """A stay or a visit (就诊): inpatient, outpatient or check-up. Keyed by kind, record number and admission count."""
+    """A stay or a visit (就诊): inpatient, outpatient or check-up. Keyed by kind, record number and
+    admission count.
+    """
 
     __tablename__ = "encounter"
     patient_id: Mapped[UUID]
@@ -102,8 +106,13 @@ class Enrolment(TenantRow):
     cancelled_on: Mapped[date | None]
     created_at: Mapped[datetime]
     __table_args__ = (
-        Index("uq_enrolment_open", "tenant_id", "patient_id", unique=True,
-              postgresql_where="ended_on IS NULL AND cancelled_on IS NULL"),
+        Index(
+            "uq_enrolment_open",
+            "tenant_id",
+            "patient_id",
+            unique=True,
+            postgresql_where="ended_on IS NULL AND cancelled_on IS NULL",
+        ),
         Index("ix_enrolment_patient", "tenant_id", "patient_id"),
         tenant_fk("patient", "patient_id"),
         tenant_fk("encounter", "encounter_id"),
@@ -111,7 +120,9 @@ class Enrolment(TenantRow):
 
 
 class Suppression(TenantRow):
-    """Why a patient gets no contact (停止联系, S4-15): deceased, cured, special, refused, hospital's wish, dispute."""
+    """Why a patient gets no contact (停止联系, S4-15): deceased, cured, special, refused, hospital's wish,
+    dispute.
+    """
 
     __tablename__ = "suppression"
     patient_id: Mapped[UUID]
@@ -126,8 +137,14 @@ class Suppression(TenantRow):
         CheckConstraint(
             "reason IN ('deceased','cured','special','refused','hospital','dispute')", name="reason"
         ),
-        Index("uq_suppression_active", "tenant_id", "patient_id", "reason", unique=True,
-              postgresql_where="lifted_at IS NULL"),
+        Index(
+            "uq_suppression_active",
+            "tenant_id",
+            "patient_id",
+            "reason",
+            unique=True,
+            postgresql_where="lifted_at IS NULL",
+        ),
         tenant_fk("patient", "patient_id"),
     )
 
@@ -143,7 +160,9 @@ class Consent(TenantRow):
     source: Mapped[str]
     evidence: Mapped[str]
     __table_args__ = (
-        CheckConstraint("purpose IN ('care_followup','satisfaction','complaint','marketing')", name="purpose"),
+        CheckConstraint(
+            "purpose IN ('care_followup','satisfaction','complaint','marketing')", name="purpose"
+        ),
         Index("ix_consent_latest", "tenant_id", "patient_id", "purpose", "at"),
         tenant_fk("patient", "patient_id"),
     )
@@ -175,7 +194,9 @@ class DataImport(TenantRow):
 
 
 class DataProblem(TenantRow):
-    """A thing for the hospital to correct (待更正数据): no number at all, wrong number, damaged number, bad ID."""
+    """A thing for the hospital to correct (待更正数据): no number at all, wrong number, damaged number, bad
+    ID.
+    """
 
     __tablename__ = "data_problem"
     patient_id: Mapped[UUID]
@@ -183,7 +204,13 @@ class DataProblem(TenantRow):
     found_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
     __table_args__ = (
-        Index("uq_data_problem_open", "tenant_id", "patient_id", "kind", unique=True,
-              postgresql_where="resolved_at IS NULL"),
+        Index(
+            "uq_data_problem_open",
+            "tenant_id",
+            "patient_id",
+            "kind",
+            unique=True,
+            postgresql_where="resolved_at IS NULL",
+        ),
         tenant_fk("patient", "patient_id"),
     )

@@ -32,7 +32,9 @@ class Questionnaire(TenantRow):
 
 
 class SurveySample(TenantRow):
-    """The draw of one month (抽样, S3-5): rate, seed and sizes, so that it can be drawn again and comes out the same."""
+    """The draw of one month (抽样, S3-5): rate, seed and sizes, so that it can be drawn again and comes out
+    the same.
+    """
 
     __tablename__ = "survey_sample"
     month: Mapped[date]
@@ -62,7 +64,9 @@ class SampleMember(TenantRow):
 
 
 class Response(TenantRow):
-    """One filled questionnaire (答卷). `index_value` is 0–100, exact to 6 places; None when nothing was scored."""
+    """One filled questionnaire (答卷). `index_value` is 0–100, exact to 6 places; None when nothing was
+    scored.
+    """
 
     __tablename__ = "response"
     questionnaire_id: Mapped[UUID]

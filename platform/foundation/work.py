@@ -1,7 +1,9 @@
 """Background work: one registry of jobs and ticks, and the one wrapper that runs them.
 
-A job is a plain function, idempotent, that takes `(session, now, **ids)` and runs inside one transaction with the
-scope of its message. Dramatiq actors are made from the registry when a process starts (foundation.broker); nothing
+A job is a plain function, idempotent, that takes `(session, now, **ids)` and runs inside one transaction
+with the
+scope of its message. Dramatiq actors are made from the registry when a process starts (foundation.broker);
+nothing
 here needs a broker at import.
 """
 
@@ -42,12 +44,19 @@ JOBS: dict[str, Job] = {}
 
 
 def job(
-    name: str, *, reach: Reach = "hospital", every: str | None = None, opens_own: bool = False, minutes: int = 10
+    name: str,
+    *,
+    reach: Reach = "hospital",
+    every: str | None = None,
+    opens_own: bool = False,
+    minutes: int = 10,
 ) -> Callable[[JobFunction], JobFunction]:
     """Register a job named `<package>.<verb>`.
 
-    `every` is a cron line in UTC: the scheduler then sends the job once per hospital, once per firm or once, by its
-    reach. With `opens_own` the function gets the scope instead of a session and opens its own transactions: for work
+    `every` is a cron line in UTC: the scheduler then sends the job once per hospital, once per firm or
+    once, by its
+    reach. With `opens_own` the function gets the scope instead of a session and opens its own transactions:
+    for work
     that calls other servers (read, call, write) or that takes many transactions. `minutes` limits one run.
     """
 
