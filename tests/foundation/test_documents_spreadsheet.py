@@ -125,10 +125,10 @@ def test_the_same_input_gives_the_same_bytes_in_any_zone(monkeypatch: pytest.Mon
 
 
 def test_sheet_names_are_made_acceptable_and_unique() -> None:
-    names = ["骨科/外科", "骨科:外科", "", "History", "长" * 40, "长" * 40]
+    names = ["骨科/外科", "骨科:外科", "", "History", "长" * 40, "长" * 40, "𠮷" * 20]
     content = write_xlsx([Sheet(name, COLUMNS, ()) for name in names], title="t", generated=AT)
     found = CalamineWorkbook.from_filelike(io.BytesIO(content)).sheet_names
-    assert found == ["骨科 外科", "骨科 外科 2", "Sheet", "History 1", "长" * 31, "长" * 29 + " 2"]
+    assert found == ["骨科 外科", "骨科 外科 2", "Sheet", "History 1", "长" * 31, "长" * 29 + " 2", "𠮷" * 15]
 
 
 def test_rows_may_be_a_generator_and_are_not_kept() -> None:

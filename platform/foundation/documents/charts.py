@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from math import ceil
+from unicodedata import east_asian_width
 
 import altair as alt
 
 from foundation.documents.figures import Figure, Table, palette, to_svg
+from foundation.documents.text import fit
 
 Number = int | float | Decimal
 
@@ -333,8 +335,8 @@ def _margin(texts: Iterable[str]) -> int:
 
 
 def _text_width(text: str) -> int:
-    """An upper estimate in pixels: a full em for Chinese, 0.6 em for the rest."""
-    return ceil(sum(FONT_SIZE if ord(character) > 0x2E7F else FONT_SIZE * 0.6 for character in text))
+    """An upper estimate in pixels: a full em for Chinese and signs like ◆, 0.62 em for the rest."""
+    return ceil(sum(FONT_SIZE * (1 if east_asian_width(one) in "WFA" else 0.62) for one in fit(text)))
 
 
 def _float(value: Number | None) -> float | None:

@@ -288,8 +288,8 @@ def _local(column: Column, value: datetime) -> datetime:
 
 def _text(value: str) -> str:
     text = fit(value)
-    if len(text) > _MAX_TEXT:
-        raise SpreadsheetError(f"a text of {len(text):,} characters does not fit a cell; use CSV")
+    if _units(text) > _MAX_TEXT:
+        raise SpreadsheetError(f"a text of {_units(text):,} characters does not fit a cell; use CSV")
     return text
 
 
@@ -300,21 +300,31 @@ def _harmless(value: str) -> str:
 
 def _print_text(value: str) -> str:
     """Text for a print header, where `&` commands and all parts together must stay under 255 characters."""
-    return fit(value)[:60].replace("&", "&&")
+    return _cut(fit(value), 60).replace("&", "&&")
 
 
 def _wide(text: str) -> int:
     return sum(2 if ord(character) > 0x2E7F else 1 for character in text)
 
 
+def _units(text: str) -> int:
+    """Length as Excel counts it: a rare character like 𠮷 takes two."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _cut(text: str, limit: int) -> str:
+    """The start of `text` that Excel counts as no more than `limit`."""
+    return text.encode("utf-16-le")[: limit * 2].decode("utf-16-le", "ignore")
+
+
 def _sheet_name(name: str, taken: set[str]) -> str:
     """A name that Excel accepts and that no earlier sheet has: 31 characters, none of `[]:*?/\\`."""
-    plain = re.sub(r"[\[\]:*?/\\]", " ", fit(name)).strip("' ")[:31].strip("' ") or "Sheet"
+    plain = _cut(re.sub(r"[\[\]:*?/\\]", " ", fit(name)).strip("' "), 31).strip("' ") or "Sheet"
     if plain.casefold() == "history":
         plain = "History 1"
     unique, number = plain, 2
     while unique.casefold() in taken:
         suffix = f" {number}"
-        unique, number = plain[: 31 - len(suffix)] + suffix, number + 1
+        unique, number = _cut(plain, 31 - len(suffix)) + suffix, number + 1
     taken.add(unique.casefold())
     return unique
