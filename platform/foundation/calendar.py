@@ -19,7 +19,7 @@ from chinese_calendar.constants import workdays as _makeup_days
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-class CalendarMissing(Exception):  # noqa: N818 - it names a state of the calendar, not a mistake of the caller
+class CalendarMissing(Exception):
     """The holiday notice of ``year`` is not in the calendar data (节假日安排未导入)."""
 
     def __init__(self, year: int) -> None:

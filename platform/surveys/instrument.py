@@ -19,7 +19,7 @@ LEVELS = 6  # S3-2: an even number, so that nobody can hide in the middle
 WEIGHT_TOLERANCE = Decimal("1e-9")  # benchmarking D4
 
 
-class UnknownInstrument(LookupError):  # noqa: N818 - reads as what it says
+class UnknownInstrument(LookupError):
     """No questionnaire of this code and version is shipped."""
 
 
