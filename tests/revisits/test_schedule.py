@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine, text
 
 from revisits.schedule import DEFAULT_PLAN, PlanRules, PlanStep, Window, step_on, steps_until
 
@@ -62,6 +63,24 @@ def test_the_series_runs_from_the_planned_day_and_does_not_drift_after_february(
         date(2026, 8, 30),
         date(2026, 11, 30),
     ]
+
+
+def test_the_database_plans_the_same_days(engine: Engine) -> None:
+    statement = text(
+        """
+        SELECT CAST((d::date + :anchor) + make_interval(months => k * :every) AS date) AS planned
+          FROM generate_series(date '2023-10-01', date '2024-03-31', interval '1 day') AS d,
+               generate_series(1, 9) AS k
+         ORDER BY d, k
+        """
+    )
+    numbers = {"anchor": DEFAULT_PLAN.anchor, "every": DEFAULT_PLAN.every_months}
+    days = [date(2023, 10, 1) + timedelta(days=n) for n in range(183)]
+    fixed = len(DEFAULT_PLAN.windows)
+    ours = [step_on(day, fixed + k) for day in days for k in range(1, 10)]
+    with engine.connect() as connection:
+        theirs = list(connection.execute(statement, numbers).scalars())
+    assert theirs == [step.target for step in ours if step]
 
 
 def test_nothing_is_due_before_the_first_window_opens() -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine, text
 
 from surveys.sampling import draw, rank, sample_size
 
@@ -51,6 +52,21 @@ def test_the_rank_is_the_databases_md5_of_seed_and_id() -> None:
     # SELECT md5('2026Q1' || '00000000-0000-0000-0000-00000000000a'::uuid::text)
     assert rank(UUID(int=10), "2026Q1") == rank("00000000-0000-0000-0000-00000000000a", "2026Q1")
     assert rank("", "abc") == "900150983cd24fb0d6963f7d28e17f72"
+
+
+def test_the_database_draws_the_same_people(engine: Engine) -> None:
+    ids = [UUID(int=7919 * n) for n in range(1, 134)]
+    statement = text(
+        """
+        SELECT id FROM unnest(CAST(:ids AS uuid[])) AS id
+         ORDER BY md5(:seed || id::text) COLLATE "C", id
+         LIMIT ceil(CAST(:rate AS numeric) * cardinality(CAST(:ids AS uuid[])))
+        """
+    )
+    with engine.connect() as connection:
+        for rate in (Decimal("0.1"), Decimal("0.333"), Decimal(1)):
+            rows = connection.execute(statement, {"ids": ids, "seed": "2026-03 门诊", "rate": rate})
+            assert set(rows.scalars()) == draw(ids, rate, "2026-03 门诊")
 
 
 def test_a_rate_is_exact_and_between_none_and_all() -> None:
