@@ -5,6 +5,7 @@ Pure rules: a day is always given, never read from a clock.
 
 import re
 from datetime import date
+from operator import mul
 from typing import Literal
 
 GUARDIAN_UNTIL = 14  # PIPL 31: below this age a guardian answers
@@ -22,7 +23,7 @@ _PROVINCES = frozenset(
 
 def check_digit(first_17: str) -> str:
     """Return the 18th character of an identity number: ISO 7064 MOD 11-2 over the first 17 digits."""
-    return _CHECK[sum(int(digit) * weight for digit, weight in zip(first_17, _WEIGHTS, strict=True)) % 11]
+    return _CHECK[sum(map(mul, map(int, first_17), _WEIGHTS)) % 11]
 
 
 def clean_id(text: str) -> str | None:

@@ -19,6 +19,7 @@ _INVISIBLE = re.compile(
 )
 _FORMULA_TEXT = re.compile(r'=\s*"(.*)"', re.DOTALL)
 _NOTHING = frozenset({"", "-", "--", "—", "/", "\\", "无", "不详", "未知", "NULL", "NONE", "N/A", "#N/A"})
+_NOTHING_BELOW = 5  # characters: longer texts need no look-up
 _SCIENTIFIC = re.compile(r"\d+(?:\.\d*)?E\+?\d+", re.IGNORECASE)
 _CODE_PREFIX = re.compile(r"\d{1,2}\s*[.、:：\-－]\s*(?=\D)")
 
@@ -43,11 +44,13 @@ def half_width(text: str) -> str:
 
 def optional_text(text: str) -> str:
     """Return the text, or an empty one where it only says that there is nothing (无, 不详, -)."""
-    return "" if text.upper() in _NOTHING else text
+    return "" if len(text) < _NOTHING_BELOW and text.upper() in _NOTHING else text
 
 
 def read_record_number(text: str) -> str | None:
     """Return the record number (病案号); None if absent, or damaged (1.2E+11) and so no longer unique."""
+    if text.isascii() and text.isdigit() and len(text) <= MAX_RECORD_NUMBER:
+        return text
     number = re.sub(r"\s+", "", half_width(text))
     number = re.sub(r"^(\d+)\.0$", r"\1", number)
     if number.upper() in _NOTHING or len(number) > MAX_RECORD_NUMBER or _SCIENTIFIC.fullmatch(number):
@@ -111,6 +114,7 @@ def read_age(text: str) -> int | None:
 _SEXES: Final[dict[str, Sex]] = {"1": "M", "2": "F", "男": "M", "女": "F", "M": "M", "F": "F"}
 
 
+@lru_cache(maxsize=256)
 def read_sex(text: str) -> Sex | None:
     """Return the sex (GB/T 2261.1: 1 男, 2 女; 0 and 9 unknown), from code or word."""
     text = _CODE_PREFIX.sub("", half_width(text)).strip().upper()
@@ -186,7 +190,7 @@ def read_disposition(text: str, *, codes: bool = True) -> Disposition | None:
 
     ``codes=False`` for columns of outcome (转归), whose digits mean other things in every system: words only.
     """
-    word = half_width(text).strip().translate(_TRADITIONAL)
+    word = "".join(half_width(text).split()).translate(_TRADITIONAL)
     if re.fullmatch(r"\d{1,2}(?:\.0)?", word, re.ASCII):
         return _DISPOSITION_CODES.get(word.removesuffix(".0").lstrip("0")) if codes else None
     return next((code for pattern, code in _DISPOSITION_WORDS if re.search(pattern, word)), None)

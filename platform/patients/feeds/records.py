@@ -173,10 +173,10 @@ def _reader(layout: Layout) -> Callable[[Cells], _Row]:
         for field, index in single:
             text = cells[index]
             if text:
-                texts[field] = clean(text)
+                texts[field] = text if text.isalnum() else clean(text)
         choices = {field: [clean(cells[index]) for index in places] for field, places in several}
         row = _Row(texts, choices)
-        if any(len(text) > fields.MAX_TEXT for text in texts.values()):
+        if max(map(len, texts.values())) > fields.MAX_TEXT:
             row.warnings.append("text_cut")
             row.texts = {field: text[: fields.MAX_TEXT] for field, text in texts.items()}
         return row

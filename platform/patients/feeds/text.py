@@ -20,6 +20,7 @@ DELIMITERS = (",", "\t", ";", "|")
 _HEAD_BYTES = 256 * 1024
 _HEAD_ROWS = 50
 _CHUNK = 1024 * 1024
+_LONGEST_LINE = 4 * 1024 * 1024  # characters
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -56,7 +57,7 @@ class _Shape(NamedTuple):
 
 def _table(content: bytes, encoding: str, shape: _Shape) -> Table:
     def source() -> Iterator[Cells]:
-        return _read_rows(content, encoding, shape.delimiter, len(shape.place.header))
+        return _read_rows(content, encoding, shape)
 
     rows = Rows(source, shape.place.header, shape.place.row_number)
     shown = encoding.removesuffix("-sig") if encoding != "utf-8-sig" else encoding
@@ -126,7 +127,7 @@ def _best_shape(head: str) -> _Shape:
 def _check_whole(content: bytes, encoding: str, delimiter: str) -> None:
     """Decode everything once, keeping nothing, so that no fault is met in the middle of an import."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    lines, rest = 0, ""
+    rest = ""
     for start in range(0, len(content), _CHUNK):
         chunk = content[start : start + _CHUNK]
         try:
@@ -136,12 +137,13 @@ def _check_whole(content: bytes, encoding: str, delimiter: str) -> None:
             raise UnreadableFile("wrong_encoding", line=line) from error
         if "\x00" in text:
             raise UnreadableFile("not_a_table")
-        parts = (rest + text).split("\n")
+        parts = (rest + text.replace("\r", "\n")).split("\n")
         for part in parts:
             if part.count(delimiter) >= MAX_COLUMNS:
                 _check_width(part, delimiter)
         rest = parts[-1]
-        lines += len(parts) - 1
+        if len(rest) > _LONGEST_LINE:
+            raise UnreadableFile("not_a_table")
 
 
 def _check_width(line: str, delimiter: str) -> None:
@@ -153,17 +155,18 @@ def _check_width(line: str, delimiter: str) -> None:
         raise UnreadableFile("too_many_columns", limit=MAX_COLUMNS)
 
 
-def _read_rows(content: bytes, encoding: str, delimiter: str, width: int) -> Iterator[Cells]:
+def _read_rows(content: bytes, encoding: str, shape: _Shape) -> Iterator[Cells]:
+    header_row, header, _ = shape.place
     stream = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="")
     if not encoding.startswith("utf-8") and stream.read(1) != "\ufeff":
         stream.seek(0)
-    reader = csv.reader(stream, delimiter=delimiter)
+    reader = csv.reader(stream, delimiter=shape.delimiter)
     number, line = 0, 0
     try:
         for number, cells in enumerate(reader, start=1):
             # A stray quotation mark would swallow the following rows, and the patients in them, without a
             # word.
-            if reader.line_num - line > 1 and len(cells) != width and len(cells) > 1:
+            if reader.line_num - line > 1 and len(cells) != len(header) and number > header_row:
                 raise UnreadableFile("broken_quotes", row=number)
             line = reader.line_num
             yield tuple(cells)
