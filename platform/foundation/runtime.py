@@ -12,6 +12,7 @@ from uuid import UUID
 from foundation.clock import Clock
 from foundation.database import Database
 from foundation.encryption import MasterKey
+from foundation.outbox import Sender
 from foundation.settings import Settings
 
 
@@ -25,12 +26,17 @@ class Hospital:
 
 @dataclass
 class Runtime:
-    """The parts of a running process. `hospitals` and `firms` list what scheduled work goes over."""
+    """The parts of a running process.
+
+    `hospitals` and `firms` list what scheduled work goes over; `sender` is None where no broker is spoken to, and
+    the outbox then waits for a process that does.
+    """
 
     settings: Settings
     database: Database
     clock: Clock
     master_key: MasterKey
+    sender: Sender | None = None
     hospitals: Callable[[], list[Hospital]] = field(default=list)
     firms: Callable[[], list[UUID]] = field(default=list)
 

@@ -1,0 +1,1 @@
+"""The commands of `careloop`, grouped by who types them."""

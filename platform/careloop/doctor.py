@@ -1,0 +1,161 @@
+"""What is wrong with an installation, and the fix: one finding per thing that can be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.resources import files as package_files
+from pathlib import Path
+
+import psycopg
+from dramatiq.errors import BrokerError
+from pydantic import ValidationError
+
+import migrations
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from careloop.assemble import Server, broker_url, database_server
+from careloop.commands.errors import settings_sentence
+from careloop.walls import faults_of_role, faults_of_tables
+from foundation.broker import QUEUE, UnknownBroker, make_broker
+from foundation.calendar import CalendarMissing, is_workday, local_date
+from foundation.clock import SystemClock
+from foundation.embedded import EmbeddedServerError
+from foundation.encryption import MasterKey, Undecipherable
+from foundation.settings import Settings, master_key_bytes
+
+CALENDAR_AHEAD = timedelta(days=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    good: bool
+    told: str
+    fix: str = ""
+
+    def text(self) -> str:
+        """The finding and, where something is wrong, its fix."""
+        return self.told if self.good else f"{self.told} Fix: {self.fix}"
+
+
+def examine() -> list[Finding]:
+    """Look at everything; the settings first, because nothing else can be looked at with wrong ones."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        return [Finding("settings", False, settings_sentence(error), "correct the variable and try again.")]
+    findings = [Finding("settings", True, f"read; data folder {settings.data_dir}")]
+    findings.append(_calendar())
+    findings.append(_assets())
+    try:
+        with database_server(settings, purpose="careloop doctor") as server:
+            findings += _database(settings, server)
+            findings.append(_broker(settings, server))
+    except (EmbeddedServerError, psycopg.OperationalError) as error:
+        findings.append(
+            Finding(
+                "database",
+                False,
+                f"cannot be reached: {str(error).strip().splitlines()[0]}",
+                "start the server, or correct CARELOOP_DATABASE_URL.",
+            )
+        )
+    return findings
+
+
+def _calendar() -> Finding:
+    ahead = local_date(SystemClock().now()) + CALENDAR_AHEAD
+    try:
+        is_workday(ahead)
+    except CalendarMissing as missing:
+        return Finding(
+            "holiday calendar", False, f"holidays of {missing} are not known", "update the package chinesecalendar."
+        )
+    return Finding("holiday calendar", True, f"known to {ahead.isoformat()} and beyond")
+
+
+def _assets() -> Finding:
+    vendor = package_files("foundation") / "static" / "vendor"
+    if all((vendor / name).is_file() for name in ("tabler.min.css", "htmx.min.js")):
+        return Finding("browser assets", True, "built")
+    return Finding("browser assets", False, "missing", "run make assets.")
+
+
+def _database(settings: Settings, server: Server) -> Iterator[Finding]:
+    with psycopg.connect(server.endpoints.runtime_url) as connection:
+        version = connection.info.server_version // 10_000
+        yield Finding(
+            "database", version >= 18, f"PostgreSQL {version} answers", "use PostgreSQL 18 or newer."
+        )
+        yield _revision(connection)
+        roles = faults_of_role(connection)
+        yield Finding(
+            "runtime role",
+            not roles,
+            "; ".join(roles) or "owns nothing, cannot pass the walls",
+            "give the program a role without SUPERUSER and BYPASSRLS that owns no table.",
+        )
+        walls = faults_of_tables(connection)
+        yield Finding(
+            "walls", not walls, "; ".join(walls) or "stand around every table", "run careloop migrate."
+        )
+        yield _keys(settings, connection)
+
+
+def _revision(connection: psycopg.Connection) -> Finding:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    head = ScriptDirectory.from_config(config).get_current_head()
+    exists = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
+    if exists is None or not exists[0]:
+        return Finding("schema", False, "the database is empty", "run careloop migrate.")
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    current = row[0] if row else None
+    return Finding("schema", current == head, f"at revision {current}, newest {head}", "run careloop migrate.")
+
+
+def _keys(settings: Settings, connection: psycopg.Connection) -> Finding:
+    exists = connection.execute("SELECT to_regclass('directory_entry') IS NOT NULL").fetchone()
+    if exists is None or not exists[0]:
+        return Finding("master key", True, "no hospital yet")
+    key = MasterKey(master_key_bytes(settings))
+    opened = 0
+    tenants = connection.execute("SELECT tenant_id FROM directory_entry WHERE kind = 'hospital'").fetchall()
+    for (tenant_id,) in tenants:
+        connection.execute("SELECT set_config('careloop.tenant_ids', %s, false)", (f"{{{tenant_id}}}",))
+        row = connection.execute("SELECT wrapped_key FROM hospital WHERE tenant_id = %s", (tenant_id,)).fetchone()
+        if row is None or row[0] is None:
+            continue
+        try:
+            key.unwrap(bytes(row[0]))
+        except Undecipherable:
+            return Finding(
+                "master key",
+                False,
+                "does not open the hospitals' keys",
+                "restore CARELOOP_MASTER_KEY, or keys.json of the data folder, from the backup.",
+            )
+        opened += 1
+    return Finding("master key", True, f"opens the keys of {opened} hospitals")
+
+
+def _broker(settings: Settings, server: Server) -> Finding:
+    try:
+        broker = make_broker(broker_url(settings, server))
+        try:
+            broker.declare_queue(QUEUE)
+        finally:
+            broker.close()
+    except UnknownBroker as error:
+        return Finding(
+            "broker", False, f"CARELOOP_BROKER_URL begins with {error}", "use postgresql://, amqp:// or redis://."
+        )
+    except (BrokerError, OSError) as error:
+        return Finding(
+            "broker", False, f"cannot be reached: {error}", "start the broker, or correct CARELOOP_BROKER_URL."
+        )
+    return Finding("broker", True, f"{broker_url(settings, server).split(':', 1)[0]} is ready")

@@ -1,0 +1,228 @@
+"""From enrolments to steps to contact tasks, as sets: nothing here goes patient by patient.
+
+The rows are what is due; a tick only looks at them. Days are days in Asia/Shanghai.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from foundation.calendar import local_date, local_day_start
+from foundation.database import HospitalSession
+from foundation.ids import new_id
+from outreach.models import ContactTask
+from outreach.tasks import Made, TaskRequest, make_tasks
+from revisits.models import RevisitPlan, RevisitStep
+from revisits.schedule import DEFAULT_PLAN
+
+SOURCE = "revisit"
+HORIZON_DAYS = 120
+# Ranks of J1: first calls shortly after discharge come before the later steps of the plan.
+RANK_FIRST, RANK_LATER = 60, 80
+
+# An open enrolment is followed from its patient's latest discharge: a readmission starts the plan anew (C7).
+# Steps whose window is already over are never made, so that an old file brings no flood of late calls (J6).
+MATERIALISE = text("""
+WITH plan AS (
+    SELECT id, rules, jsonb_array_length(rules->'windows') AS fixed,
+           (rules->'windows'->-1->>'closes')::int AS anchor,
+           (rules->>'every_months')::int AS every_months, (rules->>'window_days')::int AS window_days
+      FROM revisit_plan
+     WHERE tenant_id = :tenant AND active AND code = 'default'
+), followed AS (
+    SELECT DISTINCT ON (e.patient_id) e.patient_id, n.id AS encounter_id, n.discharged_on
+      FROM enrolment e
+      JOIN encounter n ON n.tenant_id = e.tenant_id AND n.patient_id = e.patient_id AND n.kind = 'inpatient'
+     WHERE e.tenant_id = :tenant AND e.ended_on IS NULL AND e.cancelled_on IS NULL
+       AND n.discharged_on <= :today
+     ORDER BY e.patient_id, n.discharged_on DESC, n.admission_count DESC
+), steps AS (
+    SELECT f.*, p.id AS plan_id, w.ordinality::int AS number,
+           f.discharged_on + (w.value->>'opens')::int AS opens_on,
+           f.discharged_on + (w.value->>'target')::int AS target_on,
+           f.discharged_on + (w.value->>'closes')::int AS closes_on
+      FROM followed f CROSS JOIN plan p
+     CROSS JOIN LATERAL jsonb_array_elements(p.rules->'windows') WITH ORDINALITY AS w(value, ordinality)
+    UNION ALL
+    SELECT f.*, p.id, p.fixed + k, planned - p.window_days, planned, planned
+      FROM followed f CROSS JOIN plan p
+     CROSS JOIN LATERAL generate_series(
+               1, CASE WHEN p.every_months = 0 THEN 0
+                       ELSE ((:horizon - (f.discharged_on + p.anchor)) + p.window_days)
+                            / (28 * p.every_months) + 1 END) AS k
+     CROSS JOIN LATERAL (SELECT (f.discharged_on + p.anchor
+                                 + make_interval(months => k * p.every_months))::date AS planned) AS due
+)
+INSERT INTO revisit_step (tenant_id, id, plan_id, patient_id, encounter_id, number,
+                          opens_on, target_on, closes_on, state, created_at)
+SELECT :tenant, uuidv7(), plan_id, patient_id, encounter_id, number, opens_on, target_on, closes_on,
+       'planned', :now
+  FROM steps
+ WHERE opens_on <= :horizon AND closes_on >= :today
+ON CONFLICT (tenant_id, encounter_id, number) DO NOTHING
+""")
+
+# Steps of an earlier stay of a patient who was discharged again.
+SUPERSEDE = text("""
+UPDATE revisit_step s SET state = 'cancelled', cancelled_because = 'readmitted'
+  FROM encounter old
+ WHERE s.tenant_id = :tenant AND s.state IN ('planned', 'tasked')
+   AND old.tenant_id = s.tenant_id AND old.id = s.encounter_id
+   AND EXISTS (SELECT 1 FROM encounter n
+                WHERE n.tenant_id = s.tenant_id AND n.patient_id = s.patient_id AND n.kind = 'inpatient'
+                  AND n.discharged_on <= :today
+                  AND (n.discharged_on, n.admission_count) > (old.discharged_on, old.admission_count))
+RETURNING s.id
+""")
+
+
+def ensure_plan(session: HospitalSession, *, now: datetime) -> UUID:
+    """The hospital's default plan (S4-10 to S4-14), made on first use."""
+    session.execute(
+        insert(RevisitPlan)
+        .values(
+            tenant_id=session.tenant_id,
+            id=new_id(),
+            code="default",
+            name="出院回访(第1、3、6、10周,之后每三个月)",
+            name_en="After discharge: weeks 1, 3, 6, 10, then every three months",
+            rules=DEFAULT_PLAN.to_numbers(),
+            active=True,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["tenant_id", "code"])
+    )
+    plan_id = session.scalar(
+        select(RevisitPlan.id).where(RevisitPlan.tenant_id == session.tenant_id, RevisitPlan.code == "default")
+    )
+    if plan_id is None:
+        msg = "the default plan was not stored"
+        raise LookupError(msg)
+    return plan_id
+
+
+def materialise(
+    session: HospitalSession, today: date, *, now: datetime, horizon_days: int = HORIZON_DAYS
+) -> int:
+    """Make the steps whose window opens within the horizon; returns how many are new. Idempotent."""
+    ensure_plan(session, now=now)
+    _supersede(session, today, now)
+    made = session.execute(
+        MATERIALISE,
+        {
+            "tenant": session.tenant_id,
+            "today": today,
+            "horizon": today + timedelta(days=horizon_days),
+            "now": now,
+        },
+    )
+    return int(made.rowcount)  # type: ignore[attr-defined]
+
+
+def _supersede(session: HospitalSession, today: date, now: datetime) -> None:
+    ended = session.scalars(SUPERSEDE, {"tenant": session.tenant_id, "today": today}).all()
+    if ended:
+        session.execute(
+            update(ContactTask)
+            .where(
+                ContactTask.tenant_id == session.tenant_id,
+                ContactTask.source == SOURCE,
+                ContactTask.source_id.in_(ended),
+                ContactTask.state == "open",
+            )
+            .values(state="cancelled", outcome="readmitted", closed_at=now)
+        )
+
+
+def open_tasks(session: HospitalSession, *, now: datetime) -> Made:
+    """A contact task for every planned step whose window is open today; refused ones are asked again later."""
+    today = local_date(now)
+    rows = session.execute(
+        select(RevisitStep)
+        .where(
+            RevisitStep.tenant_id == session.tenant_id,
+            RevisitStep.state == "planned",
+            RevisitStep.opens_on <= today,
+            RevisitStep.closes_on >= today,
+        )
+        .with_only_columns(
+            RevisitStep.id,
+            RevisitStep.patient_id,
+            RevisitStep.encounter_id,
+            RevisitStep.number,
+            RevisitStep.opens_on,
+            RevisitStep.target_on,
+            RevisitStep.closes_on,
+        )
+        .order_by(RevisitStep.target_on, RevisitStep.id)
+    ).all()
+    made = make_tasks(session, [task_request(row) for row in rows], now)
+    session.execute(
+        update(RevisitStep)
+        .where(
+            RevisitStep.tenant_id == session.tenant_id,
+            RevisitStep.state == "planned",
+            RevisitStep.id.in_(
+                select(ContactTask.source_id).where(
+                    ContactTask.tenant_id == session.tenant_id,
+                    ContactTask.source == SOURCE,
+                    ContactTask.state == "open",
+                )
+            ),
+        )
+        .values(state="tasked")
+        .execution_options(synchronize_session=False)
+    )
+    return made
+
+
+def task_request(step: Row[Any]) -> TaskRequest:
+    """The contact a step asks for; its window in moments of Asia/Shanghai days."""
+    day = timedelta(days=1)
+    window = f"{step.opens_on:%m-%d} – {step.closes_on:%m-%d}"
+    return TaskRequest(
+        patient_id=step.patient_id,
+        encounter_id=step.encounter_id,
+        kind="revisit",
+        purpose="care_followup",
+        source=SOURCE,
+        source_id=step.id,
+        label={"zh": f"第{step.number}次回访 ({window})", "en": f"Follow-up {step.number} ({window})"},
+        rank=RANK_FIRST if step.number == 1 else RANK_LATER,
+        opens_at=local_day_start(step.opens_on),
+        due_at=local_day_start(step.target_on + day),
+        closes_at=local_day_start(step.closes_on + day),
+    )
+
+
+def close_windows(session: HospitalSession, *, now: datetime) -> int:
+    """Steps whose window is over are missed (漏随访), and their open tasks expire; returns how many."""
+    missed = session.scalars(
+        update(RevisitStep)
+        .where(
+            RevisitStep.tenant_id == session.tenant_id,
+            RevisitStep.state.in_(("planned", "tasked")),
+            RevisitStep.closes_on < local_date(now),
+        )
+        .values(state="missed")
+        .returning(RevisitStep.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if missed:
+        session.execute(
+            update(ContactTask)
+            .where(
+                ContactTask.tenant_id == session.tenant_id,
+                ContactTask.source == SOURCE,
+                ContactTask.source_id.in_(missed),
+                ContactTask.state == "open",
+            )
+            .values(state="expired", closed_at=now)
+            .execution_options(synchronize_session=False)
+        )
+    return len(missed)
