@@ -14,6 +14,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
+define UNTRANSLATED
+from foundation.messages import missing
+found = missing()
+for use in found:
+    print(f"{use.path}:{use.line}: not translated: {use.message}")
+raise SystemExit(bool(found))
+endef
+export UNTRANSLATED
+
 .PHONY: help setup assets demo test check bench lock clean
 
 help:
@@ -31,7 +40,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'CareLoop needs Python 3.11 or newer; name one with PYTHON=...' >&2; exit 2; }
 	@echo 'Making $(VENV)'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo 'Python came without venv and pip; on Debian: apt-get install python3-venv' >&2; exit 2; }
 
 $(INSTALLED): requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo 'Installing (a minute or two the first time)'
@@ -62,7 +72,7 @@ check: setup
 	@folder=$$(mktemp -u /tmp/careloop-check-XXXXXX); trap 'rm -rf "$$folder"' EXIT; \
 		CARELOOP_DATA_DIR=$$folder CARELOOP_DATABASE_URL= CARELOOP_OWNER_DATABASE_URL= \
 		$(BIN)/careloop migrate --check
-	$(BIN)/python -m pytest -q tests/system/test_translations.py
+	@$(BIN)/python -c "$$UNTRANSLATED"
 
 bench: setup
 	@$(BIN)/python tests/bench/run.py
