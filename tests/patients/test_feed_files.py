@@ -48,7 +48,7 @@ def repacked(content: bytes, changes: dict[str, bytes]) -> bytes:
     target = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(content)) as before,
-        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as after,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as after,
     ):
         for name in before.namelist():
             after.writestr(name, changes.get(name) or before.read(name))
@@ -263,7 +263,7 @@ def test_a_million_columns_are_refused_at_once_and_in_little_memory(where: str) 
 def test_a_quotation_mark_that_would_swallow_patients() -> None:
     assert code_of(f'{HEADER}\n"{ROW}\n{ROW}\n{ROW}\n') == "broken_quotes"
     assert code_of(f'{HEADER}\n1,1,"甲,男\n{ROW}\n2,1,乙",男\n') == "broken_quotes"
-    assert load(f'{HEADER}\n{ROW[:-4]}"医嘱\n离院"\n').records[0].disposition is not None
+    assert load(f'{HEADER}\n{ROW[:-4]}"医嘱\n离院"\n').records[0].disposition == "home"
 
 
 def test_a_file_beyond_the_limit() -> None:
@@ -296,7 +296,7 @@ def test_a_damaged_workbook() -> None:
 def test_a_zip_bomb_is_refused_by_what_it_declares_and_by_what_it_holds() -> None:
     whole = workbook(grid(TEXT))
     bomb = repacked(whole, {"xl/media/a.bin": bytes(600 * 1024 * 1024)})
-    assert len(bomb) < 1_000_000
+    assert len(bomb) < 3_000_000
     assert code_of(bomb) == "zip_bomb"
     # The same bomb whose directory claims that it is small.
     size = (600 * 1024 * 1024).to_bytes(4, "little")
@@ -307,7 +307,7 @@ def test_a_zip_bomb_is_refused_by_what_it_declares_and_by_what_it_holds() -> Non
     ("cell", "code"),
     [
         ("XFD1", "too_many_columns"),
-        ("A1048576", None),
+        ("A200000", None),
         ("RA1048576", "too_many_cells"),
         ("SG2", "too_many_columns"),
     ],
