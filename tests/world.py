@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from foundation.database import Database, FirmSession, HospitalSession
-from foundation.encryption import MasterKey
+from foundation.encryption import DataKey, MasterKey
 from foundation.ids import new_id
 from foundation.scope import Actor, FirmScope, HospitalScope
 from patients.models import ContactPoint, Encounter, Enrolment, Patient
@@ -93,38 +93,8 @@ class World:
         session.add(patient)
         session.flush()
         digits = phone or f"138{number:08d}"
-        session.add(
-            ContactPoint(
-                tenant_id=tenant_id,
-                patient_id=patient.id,
-                holder="patient",
-                relation="self",
-                name=patient.name,
-                number_cipher=key.encrypt(digits),
-                number_index=key.blind_index(digits),
-                number_masked=f"{digits[:3]}****{digits[-4:]}",
-                position=1,
-            )
-        )
-        encounter = Encounter(
-            tenant_id=tenant_id,
-            id=new_id(),
-            patient_id=patient.id,
-            department_id=hospital.departments[department],
-            kind=kind,
-            record_number=patient.record_number,
-            admission_count=1,
-            ward="3病区",
-            doctor="李医生",
-            diagnosis="",
-            diagnosis_code="",
-            admitted_on=discharged_on - timedelta(days=6),
-            discharged_on=discharged_on,
-            disposition="home",
-            content_digest=b"",
-            created_at=NOW,
-            updated_at=NOW,
-        )
+        session.add(_own_number(key, patient, digits))
+        encounter = _encounter(patient, kind, hospital.departments[department], discharged_on)
         session.add(encounter)
         session.flush()
         if enrolled:
@@ -139,6 +109,42 @@ class World:
             )
             session.flush()
         return patient
+
+
+def _own_number(key: DataKey, patient: Patient, digits: str) -> ContactPoint:
+    return ContactPoint(
+        tenant_id=patient.tenant_id,
+        patient_id=patient.id,
+        holder="patient",
+        relation="self",
+        name=patient.name,
+        number_cipher=key.encrypt(digits),
+        number_index=key.blind_index(digits),
+        number_masked=f"{digits[:3]}****{digits[-4:]}",
+        position=1,
+    )
+
+
+def _encounter(patient: Patient, kind: str, department_id: UUID, discharged_on: date) -> Encounter:
+    return Encounter(
+        tenant_id=patient.tenant_id,
+        id=new_id(),
+        patient_id=patient.id,
+        department_id=department_id,
+        kind=kind,
+        record_number=patient.record_number,
+        admission_count=1,
+        ward="3病区",
+        doctor="李医生",
+        diagnosis="",
+        diagnosis_code="",
+        admitted_on=discharged_on - timedelta(days=6),
+        discharged_on=discharged_on,
+        disposition="home",
+        content_digest=b"",
+        created_at=NOW,
+        updated_at=NOW,
+    )
 
 
 def build_world(db: Database) -> World:

@@ -1,0 +1,187 @@
+"""The walls between hospitals, derived from the catalogue of a migrated database and tried as the runtime
+role.
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+from careloop.models import table_classes
+from careloop.walls import faults_of_role, faults_of_tables
+from conftest import Urls
+from foundation.audit import AuditEvent, record
+from foundation.database import HospitalSession, PlatformSession, ScopedSession
+from foundation.ids import new_id
+from foundation.scope import Actor, HospitalScope, PlatformScope, ScopeMissing
+from outreach.models import ContactTask
+from patients.models import Patient
+from world import NOW, World
+
+KEYS = """
+SELECT c.relname, con.contype::text, array_agg(a.attname ORDER BY k.ordinality)::text[]
+  FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid
+ CROSS JOIN LATERAL unnest(con.conkey) WITH ORDINALITY k(attnum, ordinality)
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+ WHERE c.relnamespace = 'public'::regnamespace AND con.contype IN ('p', 'u', 'f')
+   AND con.confrelid <> coalesce(to_regclass('firm'), 0::oid)
+ GROUP BY c.relname, con.oid, con.contype
+"""
+UNIQUE_INDEXES = """
+SELECT t.relname, a.attname FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = i.indkey[0]
+ WHERE i.indisunique AND t.relnamespace = 'public'::regnamespace
+"""
+
+
+def test_every_table_stands_behind_its_wall(fresh_urls: Urls) -> None:
+    with psycopg.connect(fresh_urls.runtime) as connection:
+        assert faults_of_tables(connection) == []
+        assert faults_of_role(connection) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("DROP POLICY patient_scope ON patient", "patient has not exactly one policy"),
+        ("ALTER TABLE call NO FORCE ROW LEVEL SECURITY", "call does not force"),
+        ("ALTER TABLE answer DISABLE ROW LEVEL SECURITY", "answer has no row-level security"),
+        ("CREATE TABLE loose (id int)", "loose belongs to no class"),
+        ("GRANT UPDATE ON audit_event TO careloop_runtime", "audit_event can be changed"),
+    ],
+)
+def test_a_missing_wall_is_named(fresh_urls: Urls, owner_engine: Engine, damage: str, told: str) -> None:
+    with owner_engine.begin() as owner:
+        owner.execute(text(damage))
+    with psycopg.connect(fresh_urls.runtime) as connection:
+        assert any(told in fault for fault in faults_of_tables(connection))
+
+
+def test_every_key_of_a_tenant_table_begins_with_the_hospital(owner_engine: Engine) -> None:
+    """Also every foreign key between tenant tables: a check of a foreign key ignores policies."""
+    classes = table_classes()
+    with owner_engine.connect() as owner:
+        keys = owner.execute(text(KEYS)).all()
+        indexes = owner.execute(text(UNIQUE_INDEXES)).all()
+    tenant_keys = [(table, columns) for table, _, columns in keys if classes.get(table) and classes[table].table_class == "tenant"]
+    assert len(tenant_keys) > 60
+    assert [(table, columns) for table, columns in tenant_keys if columns[0] != "tenant_id"] == []
+    first_columns = [(table, column) for table, column in indexes if table in classes and classes[table].table_class == "tenant"]
+    assert [(table, column) for table, column in first_columns if column != "tenant_id"] == []
+
+
+def test_a_hospital_sees_its_own_rows_and_no_others(world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        world.patient(session)
+    with world.hospital(world.yunling) as session:
+        world.patient(session)
+        world.patient(session)
+        assert session.scalar(text("SELECT count(*) FROM patient")) == 2
+    with world.firm() as both:
+        assert both.scalar(text("SELECT count(*) FROM patient")) == 3
+    with world.firm(None, world.heqing) as one:
+        assert one.scalar(text("SELECT count(*) FROM patient")) == 1
+
+
+def test_the_platform_sees_no_patient(world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        world.patient(session)
+    with world.db.platform(PlatformScope(Actor.system("test"), "test")) as session:
+        assert session.scalar(select(func.count()).select_from(Patient)) == 0
+
+
+def test_raw_sql_without_a_scope_or_after_a_commit_sees_nothing(
+    engine_world: World, fresh_urls: Urls
+) -> None:
+    with engine_world.hospital(engine_world.heqing) as session:
+        engine_world.patient(session)
+    tenant = engine_world.heqing.tenant_id
+    with psycopg.connect(fresh_urls.runtime) as raw:
+        assert count_patients(raw) == 0
+        raw.execute("SELECT set_config('careloop.tenant_ids', %s, true)", (f"{{{tenant}}}",))
+        assert count_patients(raw) == 1
+        raw.commit()
+        assert count_patients(raw) == 0, "the scope outlived its transaction"
+
+
+def count_patients(connection: psycopg.Connection[tuple[int]]) -> int:
+    row = connection.execute("SELECT count(*) FROM patient").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_nothing_of_a_scope_is_left_in_the_pool(engine_world: World) -> None:
+    with engine_world.hospital(engine_world.heqing) as session:
+        engine_world.patient(session)
+    engine = engine_world.db.bind
+    assert isinstance(engine, Engine)
+    with engine.connect() as reused:
+        assert reused.scalar(text("SELECT count(*) FROM patient")) == 0
+
+
+def test_a_row_cannot_be_written_into_another_hospital(world: World) -> None:
+    with pytest.raises(ProgrammingError, match="row-level security"), world.hospital(world.heqing) as session:
+        session.execute(
+            text("UPDATE hospital SET name = 'x', tenant_id = :other WHERE tenant_id = :own"),
+            {"other": uuid4(), "own": world.heqing.tenant_id},
+        )
+
+
+def test_a_row_cannot_point_into_another_hospital(world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        foreign = world.patient(session)
+    with pytest.raises(IntegrityError), world.hospital(world.yunling) as session:
+        session.add(task_for(session, foreign.id))
+        session.flush()
+
+
+def task_for(session: HospitalSession, patient_id: object) -> ContactTask:
+    return ContactTask(
+        tenant_id=session.tenant_id,
+        id=new_id(),
+        patient_id=patient_id,
+        kind="revisit",
+        purpose="care_followup",
+        source="test",
+        source_id=new_id(),
+        label={},
+        rank=80,
+        opens_at=NOW,
+        due_at=NOW,
+        closes_at=NOW,
+        next_try_at=NOW,
+        attempts=0,
+        state="open",
+        created_at=NOW,
+    )
+
+
+def test_a_session_without_a_scope_cannot_be_opened(engine: Engine) -> None:
+    for kind in (ScopedSession, HospitalSession, PlatformSession):
+        with pytest.raises(ScopeMissing):
+            kind(bind=engine)
+
+
+def test_the_audit_trail_cannot_be_changed_by_the_product(world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        record(session, "test.done", now=NOW)
+    for statement in ("UPDATE audit_event SET action = 'x'", "DELETE FROM audit_event"):
+        with pytest.raises(ProgrammingError, match="permission denied"), world.hospital(world.heqing) as
+        session:
+            session.execute(text(statement))
+    with world.hospital(world.heqing) as session:
+        assert session.scalars(select(AuditEvent.action)).all() == ["test.done"]
+
+
+def test_a_scope_ends_when_its_hospital_is_another(engine_world: World) -> None:
+    """The same pooled connection, two hospitals after each other."""
+    with engine_world.hospital(engine_world.heqing) as session:
+        engine_world.patient(session)
+    for _ in range(5):
+        scope = HospitalScope(engine_world.yunling.tenant_id, Actor.system("test"), "test")
+        with engine_world.db.hospital(scope) as session:
+            assert session.scalar(select(func.count()).select_from(Patient)) == 0
