@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
@@ -32,15 +33,19 @@ class Post:
         self.sent.append((job, arguments))
 
 
-def unsent(db: Database) -> int | None:
+def send(db: Database, post: Post, ids: list[UUID]) -> None:
+    outbox.send_now(db, post, ids, NOW)
+
+
+def unsent(db: Database) -> int:
+    waiting = select(func.count()).select_from(OutboxMessage).where(OutboxMessage.sent_at.is_(None))
     with db.platform(SCOPE) as session:
-        return
-        session.scalar(select(func.count()).select_from(OutboxMessage).where(OutboxMessage.sent_at.is_(None)))
+        return session.scalars(waiting).one()
 
 
 def test_a_message_is_sent_after_its_transaction(db: Database) -> None:
     post = Post()
-    db.after_commit = lambda ids: (outbox.send_now(db, post, ids, NOW), None)[1]
+    db.after_commit = lambda ids: send(db, post, ids)
     with db.platform(SCOPE) as session:
         outbox.enqueue(session, "billing.push", now=NOW, invoice_id="7")
         assert post.sent == []
@@ -50,7 +55,7 @@ def test_a_message_is_sent_after_its_transaction(db: Database) -> None:
 
 def test_a_transaction_that_rolls_back_sends_nothing(db: Database) -> None:
     post = Post()
-    db.after_commit = lambda ids: (outbox.send_now(db, post, ids, NOW), None)[1]
+    db.after_commit = lambda ids: send(db, post, ids)
 
     def fail() -> None:
         with db.platform(SCOPE) as session:
