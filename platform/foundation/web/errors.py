@@ -1,0 +1,168 @@
+"""What goes wrong, as the person sees it: one sentence and a way on, in their language, no stack trace.
+
+Handlers raise `UserMistake`, `NotFound`, `Forbidden` or `NotSignedIn`; everything else becomes one of the
+designed pages here, an answer in JSON under `/api/`, or a piece shown in place when a script asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, NotFoundException, PermissionDeniedException
+from litestar.response import Redirect
+from litestar.status_codes import (
+    HTTP_303_SEE_OTHER,
+    HTTP_401_UNAUTHORIZED,
+    HTTP_404_NOT_FOUND,
+    HTTP_422_UNPROCESSABLE_ENTITY,
+    HTTP_500_INTERNAL_SERVER_ERROR,
+    HTTP_503_SERVICE_UNAVAILABLE,
+)
+from litestar.types import ExceptionHandlersMap
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from foundation import languages
+from foundation.ids import new_id
+from foundation.web import context
+from foundation.web.pages import Viewer, fragment, page
+
+LANGUAGE_COOKIE = "careloop_language"
+SIGN_IN = "/signin"
+API = "/api/"
+log = structlog.get_logger()
+
+
+class UserMistake(Exception):
+    """Something the person can put right: one clear sentence in their language, shown in place (422)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NotFound(NotFoundException):
+    """There is no such thing, or it is not this person's to know of (404 for both)."""
+
+
+class Forbidden(PermissionDeniedException):
+    """The person's role does not include this (403)."""
+
+
+class NotSignedIn(Exception):
+    """Nobody is signed in, or the sign-in has ended."""
+
+
+def handlers() -> ExceptionHandlersMap:
+    """The map for the application."""
+    return {
+        UserMistake: _mistake,
+        NotSignedIn: _sign_in,
+        HTTPException: _http,
+        OperationalError: _database,
+        InterfaceError: _database,
+        PoolTimeout: _database,
+        psycopg.OperationalError: _database,
+        Exception: _broken,
+    }
+
+
+def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
+    """Who is signed in, as the web application left it on the request; None when nobody is known."""
+    found: Viewer | None = request.scope.get("state", {}).get("viewer")
+    return found
+
+
+def _prepare(request: Request[Any, Any, Any]) -> None:
+    """A request that failed before it reached a handler has no language yet: the cookie knows."""
+    if "viewer" not in request.scope.get("state", {}):
+        languages.use(languages.choose(request.cookies.get(LANGUAGE_COOKIE)))
+    context.enter(request.scope)
+
+
+def _mistake(request: Request[Any, Any, Any], error: UserMistake) -> Response[Any]:
+    _prepare(request)
+    if request.url.path.startswith(API):
+        return _json(HTTP_422_UNPROCESSABLE_ENTITY, error.message)
+    if context.is_piecewise(request):
+        return fragment(
+            "partials/mistake.html",
+            status_code=HTTP_422_UNPROCESSABLE_ENTITY,
+            headers={"HX-Retarget": "#mistake", "HX-Reswap": "innerHTML"},
+            message=error.message,
+        )
+    return _error_page(request, "errors/mistake.html", HTTP_422_UNPROCESSABLE_ENTITY, message=error.message)
+
+
+def _sign_in(request: Request[Any, Any, Any], _error: NotSignedIn) -> Response[Any]:
+    _prepare(request)
+    if request.url.path.startswith(API):
+        return _json(HTTP_401_UNAUTHORIZED, languages.gettext("Please sign in."))
+    wanted = request.url.path if request.method == "GET" and not context.is_piecewise(request) else "/"
+    return Redirect(f"{SIGN_IN}?next={quote(wanted)}", status_code=HTTP_303_SEE_OTHER)
+
+
+def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    _prepare(request)
+    status = error.status_code
+    if status >= HTTP_500_INTERNAL_SERVER_ERROR:
+        return _broken(request, error)
+    if request.url.path.startswith(API):
+        return _json(status, error.detail)
+    template = {403: "errors/forbidden.html", 404: "errors/not_found.html"}.get(
+        status, "errors/bad_request.html"
+    )
+    return _error_page(request, template, status)
+
+
+def _database(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """A lost connection is said in so many words; any other operational error is ours."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        if state is not None and not state.startswith(("08", "57P", "53")):
+            return _broken(request, error)
+    _prepare(request)
+    log.error("database unreachable", path=request.url.path, error=type(error).__name__)
+    headers = {"Retry-After": "10"}
+    if request.url.path.startswith(API):
+        return _json(
+            HTTP_503_SERVICE_UNAVAILABLE, languages.gettext("The database cannot be reached."), headers
+        )
+    return _error_page(request, "errors/unavailable.html", HTTP_503_SERVICE_UNAVAILABLE, headers=headers)
+
+
+def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    _prepare(request)
+    reference = str(new_id())[-12:]
+    log.error("request failed", path=request.url.path, reference=reference, exc_info=error)
+    if request.url.path.startswith(API):
+        return _json(HTTP_500_INTERNAL_SERVER_ERROR, reference)
+    return _error_page(request, "errors/broken.html", HTTP_500_INTERNAL_SERVER_ERROR, reference=reference)
+
+
+def _error_page(
+    request: Request[Any, Any, Any],
+    template: str,
+    status: int,
+    *,
+    headers: dict[str, str] | None = None,
+    **values: Any,
+) -> Response[str]:
+    if context.is_piecewise(request):
+        told = {"HX-Retarget": "#mistake", "HX-Reswap": "innerHTML", **(headers or {})}
+        return fragment("partials/trouble.html", status_code=status, headers=told, status=status)
+    return page(
+        template, visit=viewer_of(request), status_code=status, headers=headers, status=status, **values
+    )
+
+
+def _json(status: int, detail: str, headers: dict[str, str] | None = None) -> Response[dict[str, Any]]:
+    return Response(
+        {"status_code": status, "detail": detail},
+        status_code=HTTP_404_NOT_FOUND if status == HTTP_404_NOT_FOUND else status,
+        headers=headers,
+    )

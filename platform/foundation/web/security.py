@@ -1,0 +1,66 @@
+"""What every answer carries to protect the person's browser, and the tokens that forms carry.
+
+The policy allows nothing inline, nothing evaluated and no other host; a script or style that is not a file
+of ours does not run (GB/T 22239-2019 8.1.4.4, 8.1.4.5).
+"""
+
+from __future__ import annotations
+
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.types import Message, Scope
+
+from foundation.settings import Settings, csrf_secret
+from foundation.web.static import PREFIX
+
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; media-src 'self' blob:; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'self'"
+)
+
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(self), payment=()",
+}
+FOREVER = "public, max-age=31536000, immutable"
+
+
+async def protect(message: Message, scope: Scope) -> None:
+    """Before an answer leaves: security headers, storage by kind, redirects that a script can follow."""
+    if message["type"] != "http.response.start" or scope["type"] != ScopeType.HTTP:
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+    if scope["path"].startswith(f"{PREFIX}/"):
+        versioned = scope["query_string"].startswith(b"v=")
+        headers["Cache-Control"] = FOREVER if versioned else "no-cache"
+    else:
+        # Patients' data must not stay in a browser's or a proxy's store.
+        headers.setdefault("Cache-Control", "no-store")
+    asked_by_script = any(name in (b"hx-request", b"x-careloop-form") for name, _ in scope["headers"])
+    if asked_by_script and 300 <= message["status"] < 400 and "location" in headers:
+        headers["HX-Redirect"] = headers["location"]
+        del headers["location"]
+        message["status"] = 200
+
+
+def csrf_config(settings: Settings) -> CSRFConfig:
+    """Form tokens: a hidden field `_csrf_token`, or the header `x-csrftoken` from scripts.
+
+    A webhook that verifies its sender itself is let through with `exclude_from_csrf=True` on its handler.
+    """
+    return CSRFConfig(
+        secret=csrf_secret(settings),
+        cookie_name="careloop_csrf",
+        cookie_secure=settings.cookie_secure,
+        cookie_httponly=True,
+        cookie_samesite="lax",
+    )
