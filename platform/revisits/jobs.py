@@ -18,6 +18,6 @@ def plan(session: HospitalSession, now: datetime) -> None:
 
 @job("revisits.catch_up", every="*/10 * * * *")
 def catch_up(session: HospitalSession, now: datetime) -> None:
-    """Every ten minutes: patients who came in since, and steps that were refused for a reason that has passed."""
+    """Every ten minutes: patients who came in since, and steps refused for a reason that has passed."""
     planning.materialise(session, local_date(now), now=now)
     planning.open_tasks(session, now=now)

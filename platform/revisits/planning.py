@@ -6,25 +6,23 @@ The rows are what is due; a tick only looks at them. Days are days in Asia/Shang
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import Row, exists, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from foundation.calendar import local_date, local_day_start
 from foundation.database import HospitalSession
 from foundation.ids import new_id
 from outreach.models import ContactTask
+from outreach.outcomes import Outcome
+from outreach.ranks import Rank
 from outreach.tasks import Made, TaskRequest, make_tasks
 from revisits.models import RevisitPlan, RevisitStep
 from revisits.schedule import DEFAULT_PLAN
 
 SOURCE = "revisit"
 HORIZON_DAYS = 120
-# Ranks of J1: first calls shortly after discharge come before the later steps of the plan.
-RANK_FIRST, RANK_LATER = 60, 80
-
 # An open enrolment is followed from its patient's latest discharge: a readmission starts the plan anew (C7).
 # Steps whose window is already over are never made, so that an old file brings no flood of late calls (J6).
 MATERIALISE = text("""
@@ -40,7 +38,7 @@ WITH plan AS (
       JOIN encounter n ON n.tenant_id = e.tenant_id AND n.patient_id = e.patient_id AND n.kind = 'inpatient'
      WHERE e.tenant_id = :tenant AND e.ended_on IS NULL AND e.cancelled_on IS NULL
        AND n.discharged_on <= :today
-     ORDER BY e.patient_id, n.discharged_on DESC, n.admission_count DESC
+     ORDER BY e.patient_id, n.discharged_on DESC, n.admission_count DESC, n.id DESC
 ), steps AS (
     SELECT f.*, p.id AS plan_id, w.ordinality::int AS number,
            f.discharged_on + (w.value->>'opens')::int AS opens_on,
@@ -64,7 +62,11 @@ SELECT :tenant, uuidv7(), plan_id, patient_id, encounter_id, number, opens_on, t
        'planned', :now
   FROM steps
  WHERE opens_on <= :horizon AND closes_on >= :today
-ON CONFLICT (tenant_id, encounter_id, number) DO NOTHING
+-- A discharge date that the hospital has corrected moves what has not begun.
+ON CONFLICT (tenant_id, encounter_id, number) DO UPDATE
+   SET opens_on = excluded.opens_on, target_on = excluded.target_on, closes_on = excluded.closes_on
+ WHERE revisit_step.state = 'planned' AND revisit_step.target_on <> excluded.target_on
+RETURNING xmax = 0 AS is_new
 """)
 
 # Steps of an earlier stay of a patient who was discharged again.
@@ -76,7 +78,8 @@ UPDATE revisit_step s SET state = 'cancelled', cancelled_because = 'readmitted'
    AND EXISTS (SELECT 1 FROM encounter n
                 WHERE n.tenant_id = s.tenant_id AND n.patient_id = s.patient_id AND n.kind = 'inpatient'
                   AND n.discharged_on <= :today
-                  AND (n.discharged_on, n.admission_count) > (old.discharged_on, old.admission_count))
+                  AND (n.discharged_on, n.admission_count, n.id)
+                      > (old.discharged_on, old.admission_count, old.id))
 RETURNING s.id
 """)
 
@@ -98,7 +101,9 @@ def ensure_plan(session: HospitalSession, *, now: datetime) -> UUID:
         .on_conflict_do_nothing(index_elements=["tenant_id", "code"])
     )
     plan_id = session.scalar(
-        select(RevisitPlan.id).where(RevisitPlan.tenant_id == session.tenant_id, RevisitPlan.code == "default")
+        select(RevisitPlan.id).where(
+            RevisitPlan.tenant_id == session.tenant_id, RevisitPlan.code == "default"
+        )
     )
     if plan_id is None:
         msg = "the default plan was not stored"
@@ -109,10 +114,14 @@ def ensure_plan(session: HospitalSession, *, now: datetime) -> UUID:
 def materialise(
     session: HospitalSession, today: date, *, now: datetime, horizon_days: int = HORIZON_DAYS
 ) -> int:
-    """Make the steps whose window opens within the horizon; returns how many are new. Idempotent."""
+    """Make the steps whose window opens within the horizon; returns how many are new. Idempotent.
+
+    A patient discharged again is followed from the new discharge, and the old plan ends (C7). A step whose
+    window is over already is not made: an old file starts at the next future step (J6).
+    """
     ensure_plan(session, now=now)
-    _supersede(session, today, now)
-    made = session.execute(
+    supersede(session, today, now=now)
+    rows = session.execute(
         MATERIALISE,
         {
             "tenant": session.tenant_id,
@@ -121,10 +130,12 @@ def materialise(
             "now": now,
         },
     )
-    return int(made.rowcount)  # type: ignore[attr-defined]
+    return sum(row.is_new for row in rows)
 
 
-def _supersede(session: HospitalSession, today: date, now: datetime) -> None:
+def supersede(session: HospitalSession, today: date, *, now: datetime) -> int:
+    """Cancel the open steps, and their tasks, of stays before the patient's latest; returns how many."""
+    session.flush()
     ended = session.scalars(SUPERSEDE, {"tenant": session.tenant_id, "today": today}).all()
     if ended:
         session.execute(
@@ -136,21 +147,16 @@ def _supersede(session: HospitalSession, today: date, now: datetime) -> None:
                 ContactTask.state == "open",
             )
             .values(state="cancelled", outcome="readmitted", closed_at=now)
+            .execution_options(synchronize_session="fetch")
         )
+    return len(ended)
 
 
 def open_tasks(session: HospitalSession, *, now: datetime) -> Made:
-    """A contact task for every planned step whose window is open today; refused ones are asked again later."""
+    """A contact task for every planned step whose window is open; a refused one is tried again later."""
     today = local_date(now)
     rows = session.execute(
-        select(RevisitStep)
-        .where(
-            RevisitStep.tenant_id == session.tenant_id,
-            RevisitStep.state == "planned",
-            RevisitStep.opens_on <= today,
-            RevisitStep.closes_on >= today,
-        )
-        .with_only_columns(
+        select(
             RevisitStep.id,
             RevisitStep.patient_id,
             RevisitStep.encounter_id,
@@ -158,6 +164,12 @@ def open_tasks(session: HospitalSession, *, now: datetime) -> Made:
             RevisitStep.opens_on,
             RevisitStep.target_on,
             RevisitStep.closes_on,
+        )
+        .where(
+            RevisitStep.tenant_id == session.tenant_id,
+            RevisitStep.state == "planned",
+            RevisitStep.opens_on <= today,
+            RevisitStep.closes_on >= today,
         )
         .order_by(RevisitStep.target_on, RevisitStep.id)
     ).all()
@@ -176,12 +188,12 @@ def open_tasks(session: HospitalSession, *, now: datetime) -> Made:
             ),
         )
         .values(state="tasked")
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session="fetch")
     )
     return made
 
 
-def task_request(step: Row[Any]) -> TaskRequest:
+def task_request(step: Row[UUID, UUID, UUID, int, date, date, date]) -> TaskRequest:
     """The contact a step asks for; its window in moments of Asia/Shanghai days."""
     day = timedelta(days=1)
     window = f"{step.opens_on:%m-%d} – {step.closes_on:%m-%d}"
@@ -193,7 +205,7 @@ def task_request(step: Row[Any]) -> TaskRequest:
         source=SOURCE,
         source_id=step.id,
         label={"zh": f"第{step.number}次回访 ({window})", "en": f"Follow-up {step.number} ({window})"},
-        rank=RANK_FIRST if step.number == 1 else RANK_LATER,
+        rank=Rank.FIRST_CALL if step.number == 1 else Rank.REST,
         opens_at=local_day_start(step.opens_on),
         due_at=local_day_start(step.target_on + day),
         closes_at=local_day_start(step.closes_on + day),
@@ -201,17 +213,31 @@ def task_request(step: Row[Any]) -> TaskRequest:
 
 
 def close_windows(session: HospitalSession, *, now: datetime) -> int:
-    """Steps whose window is over are missed (漏随访), and their open tasks expire; returns how many."""
+    """Steps whose window is over are missed (漏随访), and their open tasks expire; returns how many.
+
+    A booked callback outlives the window (its task closes later): such a step waits for that call.
+    """
+    session.flush()
+    still_called = exists(
+        select(1).where(
+            ContactTask.tenant_id == RevisitStep.tenant_id,
+            ContactTask.source == SOURCE,
+            ContactTask.source_id == RevisitStep.id,
+            ContactTask.state == "open",
+            ContactTask.closes_at > now,
+        )
+    )
     missed = session.scalars(
         update(RevisitStep)
         .where(
             RevisitStep.tenant_id == session.tenant_id,
             RevisitStep.state.in_(("planned", "tasked")),
             RevisitStep.closes_on < local_date(now),
+            ~still_called,
         )
         .values(state="missed")
         .returning(RevisitStep.id)
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session="fetch")
     ).all()
     if missed:
         session.execute(
@@ -222,7 +248,7 @@ def close_windows(session: HospitalSession, *, now: datetime) -> int:
                 ContactTask.source_id.in_(missed),
                 ContactTask.state == "open",
             )
-            .values(state="expired", closed_at=now)
-            .execution_options(synchronize_session=False)
+            .values(state="expired", outcome=Outcome.EXPIRED.value, closed_at=now)
+            .execution_options(synchronize_session="fetch")
         )
     return len(missed)
