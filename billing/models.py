@@ -16,7 +16,9 @@ from tenants.models import hospital_fk
 
 class Contract(TenantRow):
     """What a hospital pays (合同): fen per enrolled patient and calendar month (S3-20), VAT rate, days to
-    pay.
+    pay. A price change is a new row from its date on.
+
+    `seller` says who bills and where a transfer goes to: `name`, `name_en`, `bank`, `account`, `tax_number`.
     """
 
     __tablename__ = "contract"
@@ -28,6 +30,7 @@ class Contract(TenantRow):
     due_days: Mapped[int]
     payment: Mapped[str]
     billing_email: Mapped[str]
+    seller: Mapped[dict[str, Any]]
     stripe_customer: Mapped[str | None]
     created_at: Mapped[datetime]
     __table_args__ = (
@@ -38,7 +41,12 @@ class Contract(TenantRow):
 
 
 class LedgerEntry(TenantRow):
-    """One billable patient-month (计费明细). The unique key is what keeps a month from being billed twice."""
+    """One patient-month (计费明细). The unique key is what keeps a month from being billed twice.
+
+    `kind`: carried over, new in the month, cancelled (new and free: taken back inside 7 days, or dead before
+    the first contact), late (of an earlier month, known only after that month's invoice). `leaves`: not in
+    the next month's opening, because of `reason`, which also says why a cancelled one is free.
+    """
 
     __tablename__ = "ledger_entry"
     month: Mapped[date]
@@ -47,10 +55,12 @@ class LedgerEntry(TenantRow):
     invoice_id: Mapped[UUID | None]
     kind: Mapped[str]
     unit_fen: Mapped[int]
+    leaves: Mapped[bool]
+    reason: Mapped[str]
     created_at: Mapped[datetime]
     __table_args__ = (
         UniqueConstraint("tenant_id", "month", "patient_id"),
-        CheckConstraint("kind IN ('carried','new')", name="kind"),
+        CheckConstraint("kind IN ('carried','new','cancelled','late')", name="kind"),
         CheckConstraint("month = date_trunc('month', month)::date", name="first_of_month"),
         Index("ix_ledger_entry_invoice", "tenant_id", "invoice_id"),
         tenant_fk("patient", "patient_id"),
@@ -59,14 +69,44 @@ class LedgerEntry(TenantRow):
     )
 
 
+class LedgerCredit(TenantRow):
+    """A patient-month given back (红冲明细): billed on an earlier invoice and found not to be billable.
+
+    The unique key keeps it from being given back twice; `invoice_id` is the invoice that gives it back.
+    """
+
+    __tablename__ = "ledger_credit"
+    ledger_entry_id: Mapped[UUID]
+    month: Mapped[date]
+    patient_id: Mapped[UUID]
+    enrolment_id: Mapped[UUID]
+    invoice_id: Mapped[UUID]
+    unit_fen: Mapped[int]
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "ledger_entry_id"),
+        Index("ix_ledger_credit_invoice", "tenant_id", "invoice_id"),
+        tenant_fk("ledger_entry", "ledger_entry_id"),
+        tenant_fk("invoice", "invoice_id"),
+    )
+
+
 class Invoice(TenantRow):
-    """The bill of one hospital and month (账单); amounts in fen. An issued invoice is never edited."""
+    """The bill of one hospital and month (账单); amounts in fen. An issued invoice is never edited.
+
+    The number comes with the issue. `patients` counts the month's own patient-months, without late ones and
+    credits. `corrected` is what later knowledge took from the closing count of the month before.
+    `stripe_state`: what Stripe has: `draft`, `open`, `sent`, `paid`, `void`, `uncollectible`, or
+    `declined:<code>`.
+    """
 
     __tablename__ = "invoice"
-    number: Mapped[str]
+    number: Mapped[str | None]
     month: Mapped[date]
     contract_id: Mapped[UUID]
     patients: Mapped[int]
+    corrected: Mapped[int]
     subtotal_fen: Mapped[int]
     vat_rate: Mapped[Decimal]
     vat_fen: Mapped[int]
@@ -85,7 +125,8 @@ class Invoice(TenantRow):
     created_at: Mapped[datetime]
     __table_args__ = (
         UniqueConstraint("tenant_id", "number"),
-        UniqueConstraint("tenant_id", "month"),
+        Index("uq_invoice_month", "tenant_id", "month", unique=True, postgresql_where="state <> 'void'"),
+        CheckConstraint("state = 'draft' OR number IS NOT NULL", name="issued_has_number"),
         CheckConstraint("state IN ('draft','issued','paid','void')", name="state"),
         CheckConstraint("total_fen = subtotal_fen + vat_fen", name="adds_up"),
         tenant_fk("contract", "contract_id"),
@@ -94,12 +135,13 @@ class Invoice(TenantRow):
 
 
 class InvoiceLine(TenantRow):
-    """One line of an invoice (账单行): kind, quantity of patient-months, fen."""
+    """One line of an invoice (账单行): kind, quantity of patient-months of `month`, fen."""
 
     __tablename__ = "invoice_line"
     invoice_id: Mapped[UUID]
     position: Mapped[int]
     kind: Mapped[str]
+    month: Mapped[date]
     quantity: Mapped[int]
     unit_fen: Mapped[int]
     amount_fen: Mapped[int]

@@ -4,7 +4,7 @@
 least one enrolled day; there is no proration. Amounts are integer fen; a line is rounded half up once.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,7 +17,8 @@ YEARLY_FEN = 15_000  # S3-20: 150.00 yuan
 FREE_CANCELLATION_DAYS = 7  # J5
 DEFAULT_VAT_RATE = Decimal("0.06")  # J5; the rate stands in the contract
 
-LineKind = Literal["carried", "new", "cancelled", "credit"]
+LineKind = Literal["carried", "new", "cancelled", "late", "credit"]
+OF_OTHER_MONTHS = frozenset({"late", "credit"})
 
 
 def monthly_fen(yearly_fen: int = YEARLY_FEN) -> int:
@@ -61,12 +62,16 @@ def months_to_credit(billed: Collection[date], billable: Collection[date]) -> li
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One invoice line: ``quantity`` patient-months at ``unit_fen``; reductions are negative."""
+    """One invoice line: ``quantity`` patient-months at ``unit_fen``; reductions are negative.
+
+    ``month`` is the first day of the month they belong to, None for the invoice's own.
+    """
 
     kind: LineKind
     quantity: int
     unit_fen: int
     amount_fen: int
+    month: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +85,13 @@ class InvoiceAmounts:
 
     @property
     def patient_months(self) -> int:
-        """Billed patient-months of the month itself, without credits for earlier ones."""
-        return sum(line.quantity for line in self.lines if line.kind != "credit")
+        """Billed patient-months of the month itself, without late ones and credits of earlier months."""
+        return sum(line.quantity for line in self.lines if line.kind not in OF_OTHER_MONTHS)
 
     @property
     def billed_fen(self) -> int:
-        """The amount of the month itself, before credits for earlier ones."""
-        return sum(line.amount_fen for line in self.lines if line.kind != "credit")
+        """The amount of the month itself, before what belongs to earlier months."""
+        return sum(line.amount_fen for line in self.lines if line.kind not in OF_OTHER_MONTHS)
 
 
 def invoice_lines(
@@ -102,18 +107,23 @@ def invoice_lines(
         raise ValueError("counts and the price of an invoice are not negative")
     if cancelled > carried + new:
         raise ValueError("more enrolments cancelled than there were")
-    if not 0 <= vat_rate <= 1:
-        raise ValueError(f"a VAT rate lies between 0 and 1, not {vat_rate}")
     counts: tuple[tuple[LineKind, int], ...] = (
         ("carried", carried),
         ("new", new),
         ("cancelled", -cancelled),
         ("credit", -credited),
     )
-    lines = tuple(Line(kind, n, unit_fen, n * unit_fen) for kind, n in counts if n)
-    subtotal = sum(line.amount_fen for line in lines)
+    return amounts([Line(kind, n, unit_fen, n * unit_fen) for kind, n in counts if n], vat_rate)
+
+
+def amounts(lines: Iterable[Line], vat_rate: Decimal) -> InvoiceAmounts:
+    """The sums of finished lines; VAT is rounded once. ValueError for a rate outside 0 to 1."""
+    if not 0 <= vat_rate <= 1:
+        raise ValueError(f"a VAT rate lies between 0 and 1, not {vat_rate}")
+    kept = tuple(lines)
+    subtotal = sum(line.amount_fen for line in kept)
     vat = share_of(subtotal, vat_rate)
-    return InvoiceAmounts(lines, subtotal, vat, subtotal + vat)
+    return InvoiceAmounts(kept, subtotal, vat, subtotal + vat)
 
 
 def next_opening(carried: int, new: int, cancelled: int, suppressed: int) -> int:

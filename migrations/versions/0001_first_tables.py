@@ -60,6 +60,7 @@ def upgrade() -> None:
     _create_response()
     _create_answer()
     _create_feedback_case()
+    _create_ledger_credit()
     _create_case_clock()
     _create_case_event()
 
@@ -69,6 +70,7 @@ def downgrade() -> None:
     for table in (
         "case_event",
         "case_clock",
+        "ledger_credit",
         "feedback_case",
         "answer",
         "response",
@@ -463,6 +465,7 @@ def _create_contract() -> None:
         sa.Column("due_days", sa.BigInteger(), nullable=False),
         sa.Column("payment", sa.Text(), nullable=False),
         sa.Column("billing_email", sa.Text(), nullable=False),
+        sa.Column("seller", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("stripe_customer", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -796,10 +799,11 @@ def _create_encounter() -> None:
 def _create_invoice() -> None:
     op.create_table(
         "invoice",
-        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=True),
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("contract_id", sa.Uuid(), nullable=False),
         sa.Column("patients", sa.BigInteger(), nullable=False),
+        sa.Column("corrected", sa.BigInteger(), nullable=False),
         sa.Column("subtotal_fen", sa.BigInteger(), nullable=False),
         sa.Column("vat_rate", sa.Numeric(), nullable=False),
         sa.Column("vat_fen", sa.BigInteger(), nullable=False),
@@ -818,6 +822,9 @@ def _create_invoice() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "state = 'draft' OR number IS NOT NULL", name=op.f("ck_invoice_issued_has_number")
+        ),
         sa.CheckConstraint("state IN ('draft','issued','paid','void')", name=op.f("ck_invoice_state")),
         sa.CheckConstraint("total_fen = subtotal_fen + vat_fen", name=op.f("ck_invoice_adds_up")),
         sa.ForeignKeyConstraint(
@@ -831,8 +838,10 @@ def _create_invoice() -> None:
             name=op.f("fk_invoice_tenant_id_pdf_file_id_stored_file"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_invoice")),
-        sa.UniqueConstraint("tenant_id", "month", name=op.f("uq_invoice_tenant_id_month")),
         sa.UniqueConstraint("tenant_id", "number", name=op.f("uq_invoice_tenant_id_number")),
+    )
+    op.create_index(
+        "uq_invoice_month", "invoice", ["tenant_id", "month"], unique=True, postgresql_where="state <> 'void'"
     )
     _wall("invoice", "tenant")
 
@@ -924,6 +933,20 @@ def _create_contact_task() -> None:
         ),
     )
     op.create_index(
+        "ix_contact_task_appointment",
+        "contact_task",
+        ["tenant_id", "appointment_at"],
+        unique=False,
+        postgresql_where="state = 'open' AND appointment_at IS NOT NULL",
+    )
+    op.create_index(
+        "ix_contact_task_closing",
+        "contact_task",
+        ["tenant_id", "kind", "closes_at"],
+        unique=False,
+        postgresql_where="state = 'open'",
+    )
+    op.create_index(
         "ix_contact_task_due",
         "contact_task",
         ["tenant_id", "rank", "due_at", "id"],
@@ -975,6 +998,7 @@ def _create_invoice_line() -> None:
         sa.Column("invoice_id", sa.Uuid(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("unit_fen", sa.BigInteger(), nullable=False),
         sa.Column("amount_fen", sa.BigInteger(), nullable=False),
@@ -1125,10 +1149,12 @@ def _create_ledger_entry() -> None:
         sa.Column("invoice_id", sa.Uuid(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("unit_fen", sa.BigInteger(), nullable=False),
+        sa.Column("leaves", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("kind IN ('carried','new')", name=op.f("ck_ledger_entry_kind")),
+        sa.CheckConstraint("kind IN ('carried','new','cancelled','late')", name=op.f("ck_ledger_entry_kind")),
         sa.CheckConstraint(
             "month = date_trunc('month', month)::date", name=op.f("ck_ledger_entry_first_of_month")
         ),
@@ -1321,6 +1347,38 @@ def _create_feedback_case() -> None:
     op.create_index("ix_feedback_case_patient", "feedback_case", ["tenant_id", "patient_id"], unique=False)
     op.create_index("ix_feedback_case_received", "feedback_case", ["tenant_id", "received_at"], unique=False)
     _wall("feedback_case", "tenant")
+
+
+def _create_ledger_credit() -> None:
+    op.create_table(
+        "ledger_credit",
+        sa.Column("ledger_entry_id", sa.Uuid(), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("enrolment_id", sa.Uuid(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("unit_fen", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "invoice_id"],
+            ["invoice.tenant_id", "invoice.id"],
+            name=op.f("fk_ledger_credit_tenant_id_invoice_id_invoice"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "ledger_entry_id"],
+            ["ledger_entry.tenant_id", "ledger_entry.id"],
+            name=op.f("fk_ledger_credit_tenant_id_ledger_entry_id_ledger_entry"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_ledger_credit")),
+        sa.UniqueConstraint(
+            "tenant_id", "ledger_entry_id", name=op.f("uq_ledger_credit_tenant_id_ledger_entry_id")
+        ),
+    )
+    op.create_index("ix_ledger_credit_invoice", "ledger_credit", ["tenant_id", "invoice_id"], unique=False)
+    _wall("ledger_credit", "tenant")
 
 
 def _create_case_clock() -> None:

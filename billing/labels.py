@@ -1,0 +1,45 @@
+"""Words of billing, as messages."""
+
+from __future__ import annotations
+
+LINES = {
+    "carried": "Carried over from {before}",
+    "new": "Newly enrolled in {month}",
+    "cancelled": "Cancelled inside 7 days, or died before the first contact",
+    "late": "Reported late, for {month}",
+    "credit": "Credit for {month}",
+}
+
+STATES = {
+    "draft": "Draft",
+    "issued": "Awaiting payment",
+    "paid": "Paid",
+    "void": "Void",
+    "overdue": "Overdue",
+    "open": "Month running",
+    "due": "To be closed",
+}
+
+TONES = {
+    "draft": "warning",
+    "issued": "info",
+    "paid": "success",
+    "void": "muted",
+    "overdue": "danger",
+    "open": "muted",
+    "due": "warning",
+}
+
+REASONS = {
+    "": "",
+    "deceased": "Deceased",
+    "cured": "Cured",
+    "special": "Special patient",
+    "refused": "Wants no contact",
+    "hospital": "Hospital's wish",
+    "dispute": "Dispute",
+    "cancelled": "Enrolment taken back",
+    "ended": "Enrolment ended",
+}
+
+PAYMENTS = {"bank": "Bank transfer", "stripe": "Payment link"}

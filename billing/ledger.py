@@ -1,0 +1,228 @@
+"""The ledger of patient-months (计费台账): set-based, repeatable, frozen with the invoice.
+
+A patient counts for a calendar month (Asia/Shanghai) with at least one enrolled day inside a contract (S3-20,
+J5). Enrolled days are those of all enrolments together, so that two of them in one month are one
+patient-month; an enrolment taken back inside 7 days has none; days of a suppression after its first are none
+(S4-15). Who died before the first contact is not billed at all (C10). `pricing.months_billable` says the same
+of one enrolment in Python; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+
+from billing.pricing import FREE_CANCELLATION_DAYS
+from foundation.calendar import add_months, first_of_month
+from foundation.database import HospitalSession
+
+# `facts`: the enrolments with their last day and whether they are free; `due`: each patient's billable days.
+_DUE = """
+    WITH facts AS (
+        SELECT e.patient_id, e.id, e.started_on, e.end_reason,
+               least(coalesce(e.ended_on, 'infinity'), coalesce(e.cancelled_on, 'infinity')) AS last_day,
+               coalesce(e.cancelled_on <= :free_days + greatest(
+                   e.started_on, (e.created_at AT TIME ZONE 'Asia/Shanghai')::date), false) AS free
+        FROM enrolment e WHERE e.tenant_id = :tenant_id
+    ), stops AS (
+        SELECT s.patient_id, range_agg(daterange(t.first_day, greatest(t.first_day, t.lifted_on))) AS days
+        FROM suppression s CROSS JOIN LATERAL (SELECT
+            (s.started_at AT TIME ZONE 'Asia/Shanghai')::date + 1 AS first_day,
+            coalesce((s.lifted_at AT TIME ZONE 'Asia/Shanghai')::date, 'infinity'::date) AS lifted_on) AS t
+        WHERE s.tenant_id = :tenant_id GROUP BY s.patient_id
+    ), unreached AS (
+        SELECT DISTINCT s.patient_id FROM suppression s
+        WHERE s.tenant_id = :tenant_id AND s.reason = 'deceased' AND s.lifted_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM call c
+            WHERE c.tenant_id = :tenant_id AND c.patient_id = s.patient_id AND c.connected_at IS NOT NULL
+              AND c.dialled_at <= s.started_at)
+    ), agreed AS (
+        SELECT coalesce(range_agg(daterange(c.starts_on, c.ends_on, '[]')), '{}'::datemultirange) AS days
+        FROM contract c WHERE c.tenant_id = :tenant_id
+    ), due AS (
+        SELECT f.patient_id,
+               (range_agg(daterange(f.started_on, f.last_day, '[]')) - coalesce(s.days, '{}'))
+               * a.days AS days
+        FROM facts f CROSS JOIN agreed a LEFT JOIN stops s ON s.patient_id = f.patient_id
+        WHERE NOT f.free AND f.last_day >= f.started_on
+          AND NOT EXISTS (SELECT 1 FROM unreached u WHERE u.patient_id = f.patient_id)
+        GROUP BY f.patient_id, s.days, a.days
+    )
+"""
+# The enrolment that a patient-month hangs on: the one that began last before the month's end.
+_ENROLMENT = """
+    CROSS JOIN LATERAL (
+        SELECT f.id, f.end_reason FROM facts f
+        WHERE f.patient_id = d.patient_id AND NOT f.free AND f.started_on < {upto} AND f.last_day >= {since}
+        ORDER BY f.started_on DESC, f.id DESC LIMIT 1
+    ) AS e
+"""
+
+
+def _with_due(statement: str, since: str = "", upto: str = "") -> TextClause:
+    """A statement on top of `facts`, `unreached`, `agreed` and `due`; `{enrolment}` stands for the join."""
+    return text(_DUE + statement.replace("{enrolment}", _ENROLMENT.format(since=since, upto=upto)))
+
+
+_FILL = _with_due(
+    """
+    , wanted AS (
+        SELECT d.patient_id, e.id AS enrolment_id,
+               CASE WHEN CASE WHEN :chained THEN before.id IS NOT NULL
+                              ELSE d.days @> CAST(:first AS date) AND d.days @> CAST(:first AS date) - 1 END
+                    THEN 'carried' ELSE 'new' END AS kind,
+               NOT (d.days @> CAST(:upto AS date) - 1 AND d.days @> CAST(:upto AS date)) AS leaves,
+               coalesce(e.end_reason, 'ended') AS reason
+        FROM due d {enrolment}
+        LEFT JOIN ledger_entry before ON before.tenant_id = :tenant_id AND before.patient_id = d.patient_id
+            AND before.month = :previous AND before.kind IN ('carried', 'new') AND NOT before.leaves
+        WHERE d.days && daterange(:first, :upto)
+        UNION ALL
+        (SELECT DISTINCT ON (f.patient_id) f.patient_id, f.id, 'cancelled', true,
+               CASE WHEN f.free THEN 'cancelled' ELSE 'deceased' END
+        FROM facts f LEFT JOIN unreached u ON u.patient_id = f.patient_id
+        WHERE f.started_on >= :first AND f.started_on < :upto AND (f.free OR u.patient_id IS NOT NULL)
+          AND NOT EXISTS (SELECT 1 FROM due d
+                          WHERE d.patient_id = f.patient_id AND d.days && daterange(:first, :upto))
+          AND EXISTS (SELECT 1 FROM agreed a WHERE a.days && daterange(f.started_on, f.started_on, '[]'))
+        ORDER BY f.patient_id, f.id)
+    ), gone AS (
+        DELETE FROM ledger_entry l
+        WHERE l.tenant_id = :tenant_id AND l.month = :first
+          AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.patient_id = l.patient_id)
+          AND NOT EXISTS (SELECT 1 FROM ledger_credit c  -- given back already: the two balance
+                          WHERE c.tenant_id = l.tenant_id AND c.ledger_entry_id = l.id)
+    ), written AS (
+        INSERT INTO ledger_entry AS l (tenant_id, id, month, patient_id, enrolment_id, invoice_id, kind,
+                                       unit_fen, leaves, reason, created_at)
+        SELECT :tenant_id, uuidv7(), :first, w.patient_id, w.enrolment_id, NULL, w.kind, :unit_fen, w.leaves,
+               CASE WHEN w.leaves THEN w.reason ELSE '' END, :now
+        FROM wanted w
+        ON CONFLICT (tenant_id, month, patient_id) DO UPDATE
+        SET kind = excluded.kind, enrolment_id = excluded.enrolment_id, unit_fen = excluded.unit_fen,
+            leaves = excluded.leaves, reason = excluded.reason
+        WHERE (l.kind, l.enrolment_id, l.unit_fen, l.leaves, l.reason) IS DISTINCT FROM
+              (excluded.kind, excluded.enrolment_id, excluded.unit_fen, excluded.leaves, excluded.reason)
+    )
+    SELECT count(*) FROM wanted WHERE kind <> 'cancelled'
+    """,
+    since=":first",
+    upto=":upto",
+)
+
+# Months whose invoice is out, with the price that held: what is known too late goes onto the next invoice.
+_LATE = _with_due(
+    """
+    , closed AS (
+        SELECT i.month, (i.month + interval '1 month')::date AS upto, c.unit_fen
+        FROM invoice i JOIN contract c ON c.tenant_id = i.tenant_id AND c.id = i.contract_id
+        WHERE i.tenant_id = :tenant_id AND i.month < :first AND i.state IN ('issued', 'paid')
+    ), wanted AS (
+        SELECT m.month, m.unit_fen, d.patient_id, e.id AS enrolment_id
+        FROM closed m JOIN due d ON d.days && daterange(m.month, m.upto) {enrolment}
+        WHERE NOT EXISTS (
+            SELECT 1 FROM ledger_entry l WHERE l.tenant_id = :tenant_id AND l.month = m.month
+              AND l.patient_id = d.patient_id AND l.invoice_id IS DISTINCT FROM :invoice_id)
+    ), gone AS (
+        DELETE FROM ledger_entry l
+        WHERE l.tenant_id = :tenant_id AND l.invoice_id = :invoice_id AND l.kind = 'late'
+          AND NOT EXISTS (SELECT 1 FROM wanted w WHERE (w.month, w.patient_id) = (l.month, l.patient_id))
+    )
+    INSERT INTO ledger_entry (tenant_id, id, month, patient_id, enrolment_id, invoice_id, kind, unit_fen,
+                              leaves, reason, created_at)
+    SELECT :tenant_id, uuidv7(), month, patient_id, enrolment_id, :invoice_id, 'late', unit_fen,
+           false, '', :now
+    FROM wanted
+    ON CONFLICT (tenant_id, month, patient_id) DO NOTHING
+    """,
+    since="m.month",
+    upto="m.upto",
+)
+
+_CREDIT = _with_due(
+    """
+    , wanted AS (
+        SELECT l.id, l.month, l.patient_id, l.enrolment_id, l.unit_fen,
+               CASE WHEN u.patient_id IS NOT NULL THEN 'deceased' WHEN f.free THEN 'cancelled'
+                    ELSE coalesce(f.end_reason, 'ended') END AS reason
+        FROM ledger_entry l
+        JOIN invoice i ON i.tenant_id = l.tenant_id AND i.id = l.invoice_id AND i.state IN ('issued', 'paid')
+        LEFT JOIN due d ON d.patient_id = l.patient_id
+        LEFT JOIN unreached u ON u.patient_id = l.patient_id
+        LEFT JOIN facts f ON f.id = l.enrolment_id
+        WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.kind <> 'cancelled'
+          AND NOT coalesce(d.days && daterange(l.month, (l.month + interval '1 month')::date), false)
+          AND NOT EXISTS (SELECT 1 FROM ledger_credit c WHERE c.tenant_id = l.tenant_id
+                          AND c.ledger_entry_id = l.id AND c.invoice_id <> :invoice_id)
+    ), gone AS (
+        DELETE FROM ledger_credit c
+        WHERE c.tenant_id = :tenant_id AND c.invoice_id = :invoice_id
+          AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.id = c.ledger_entry_id)
+    )
+    INSERT INTO ledger_credit AS c (tenant_id, id, ledger_entry_id, month, patient_id, enrolment_id,
+                                    invoice_id, unit_fen, reason, created_at)
+    SELECT :tenant_id, uuidv7(), id, month, patient_id, enrolment_id, :invoice_id, unit_fen, reason, :now
+    FROM wanted
+    ON CONFLICT (tenant_id, ledger_entry_id) DO UPDATE SET reason = excluded.reason
+    WHERE c.reason <> excluded.reason
+    """
+)
+
+_STATE = text("""
+    SELECT EXISTS (
+               SELECT 1 FROM invoice
+               WHERE tenant_id = :tenant_id AND month = :first AND state IN ('issued', 'paid')) AS frozen,
+           EXISTS (
+               SELECT 1 FROM invoice WHERE tenant_id = :tenant_id AND month = :previous AND state <> 'void')
+           OR EXISTS (
+               SELECT 1 FROM ledger_entry WHERE tenant_id = :tenant_id AND month = :previous) AS chained,
+           (SELECT unit_fen FROM contract
+            WHERE tenant_id = :tenant_id AND starts_on < :upto AND (ends_on IS NULL OR ends_on >= :first)
+            ORDER BY starts_on DESC LIMIT 1) AS unit_fen,
+           (SELECT count(*) FROM ledger_entry
+            WHERE tenant_id = :tenant_id AND month = :first AND kind IN ('carried', 'new')) AS entries
+""")
+
+
+def fill(session: HospitalSession, month: date, *, now: datetime) -> int:
+    """Write the month's patient-months, one per patient; returns how many are billable.
+
+    `month` is any day of it. Repeatable: rows are added, corrected and taken away as the facts are now, until
+    the month's invoice is issued; from then on nothing changes. Nothing is written outside a contract. A
+    patient is carried over when the closing count of the month before (if that month has a ledger) has them,
+    else new.
+    """
+    session.flush()
+    values = _values(session, month, now)
+    state = session.execute(_STATE, values).one()
+    if state.frozen or state.unit_fen is None:
+        return int(state.entries)
+    chained = values | {"chained": state.chained, "unit_fen": state.unit_fen}
+    return int(session.execute(_FILL, chained).scalar_one())
+
+
+def correct_earlier(session: HospitalSession, month: date, invoice_id: UUID, *, now: datetime) -> None:
+    """Put onto this month's draft what is now known of months whose invoices are out.
+
+    Patient-months reported too late are billed under their own month, those that turn out not to be billable
+    are credited (J5); each at the price of its month, each once. Repeatable.
+    """
+    session.flush()
+    values = _values(session, month, now) | {"invoice_id": invoice_id}
+    session.execute(_LATE, values)
+    session.execute(_CREDIT, values)
+
+
+def _values(session: HospitalSession, month: date, now: datetime) -> dict[str, Any]:
+    first = first_of_month(month)
+    return {
+        "tenant_id": session.tenant_id,
+        "first": first,
+        "upto": add_months(first, 1),
+        "previous": add_months(first, -1),
+        "free_days": FREE_CANCELLATION_DAYS,
+        "now": now,
+    }
