@@ -120,11 +120,17 @@ def _of_file(path: Path, method: str) -> Iterator[Use]:
 
 
 def _labels(path: Path) -> Iterator[Use]:
-    """Values of the dictionaries of a `labels.py` are messages, marked or not; bilingual content is not."""
+    """Values of the dictionaries of a `labels.py` that begin with a capital are messages;
+    bilingual content is not.
+    """
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Dict) and not {"zh", "en"} & set(_strings(node.keys)):
             for value in node.values:
-                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                if (
+                    isinstance(value, ast.Constant)
+                    and isinstance(value.value, str)
+                    and value.value[:1].isupper()
+                ):
                     yield Use(value.value, path, value.lineno)
 
 

@@ -47,3 +47,16 @@ def hospitals_of_agent(session: FirmSession, person_id: UUID) -> list[UUID]:
             .order_by(Assignment.created_at, Assignment.id)
         )
     )
+
+
+def hospitals_of_agents(session: FirmSession) -> dict[UUID, list[UUID]]:
+    """The hospitals assigned to each person of the session's firm."""
+    found: dict[UUID, list[UUID]] = {}
+    rows = session.execute(
+        select(Assignment.person_id, Assignment.tenant_id)
+        .where(Assignment.firm_id == session.firm_id)
+        .order_by(Assignment.created_at, Assignment.id)
+    )
+    for person_id, tenant_id in rows:
+        found.setdefault(person_id, []).append(tenant_id)
+    return found

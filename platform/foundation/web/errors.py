@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 class UserMistake(Exception):
-    """Something the person can put right: one clear sentence in their language, shown in place (422)."""
+    """Something the person can put right: one clear sentence, shown in place (422)."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -86,16 +86,17 @@ def _prepare(request: Request[Any, Any, Any]) -> None:
 
 def _mistake(request: Request[Any, Any, Any], error: UserMistake) -> Response[Any]:
     _prepare(request)
+    message = languages.gettext(error.message)
     if request.url.path.startswith(API):
-        return _json(HTTP_422_UNPROCESSABLE_ENTITY, error.message)
+        return _json(HTTP_422_UNPROCESSABLE_ENTITY, message)
     if context.is_piecewise(request):
         return fragment(
             "partials/mistake.html",
             status_code=HTTP_422_UNPROCESSABLE_ENTITY,
             headers={"HX-Retarget": "#mistake", "HX-Reswap": "innerHTML"},
-            message=error.message,
+            message=message,
         )
-    return _error_page(request, "errors/mistake.html", HTTP_422_UNPROCESSABLE_ENTITY, message=error.message)
+    return _error_page(request, "errors/mistake.html", HTTP_422_UNPROCESSABLE_ENTITY, message=message)
 
 
 def _sign_in(request: Request[Any, Any, Any], _error: NotSignedIn) -> Response[Any]:

@@ -1,0 +1,74 @@
+"""The web application: every room's handlers in one list, the rail, and what all answers have in common."""
+
+from __future__ import annotations
+
+import warnings
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.exceptions import LitestarDeprecationWarning
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ControllerRouterHandler
+
+from foundation.languages import mark
+from foundation.runtime import Runtime
+from foundation.web import errors, health, navigation, security, static
+from foundation.web.navigation import Item
+from tenants import pages as tenants_pages
+from tenants.arrival import Arrival
+from tenants.rights import Action
+from tenants.visit import provide_visit
+
+# One line per room, lowest floor first.
+PAGES: list[ControllerRouterHandler] = [
+    *health.handlers,
+    *tenants_pages.handlers,
+]
+
+# Handlers of /api/v1 with their whole path; they alone stand in the OpenAPI schema.
+API: list[ControllerRouterHandler] = []
+
+# The left rail, from top to bottom. An entry whose page this installation lacks is left out.
+RAIL = [
+    Item("workbench", mark("Workbench"), "headset", Action.WORK_QUEUE, "/workbench"),
+    Item("cases", mark("Cases"), "message-report", Action.VIEW_CASES, "/h/{code}/cases"),
+    Item("plans", mark("Plans"), "calendar-event", Action.VIEW_PLANS, "/h/{code}/plans"),
+    Item("patients", mark("Patients"), "users", Action.VIEW_PATIENTS, "/h/{code}/patients"),
+    Item("imports", mark("Imports"), "file-import", Action.IMPORT_PATIENTS, "/h/{code}/imports"),
+    Item("reports", mark("Reports"), "report-analytics", Action.VIEW_REPORTS, "/h/{code}/reports"),
+    Item("benchmark", mark("Benchmark"), "chart-bar", Action.RUN_BENCHMARK, "/firm/benchmark"),
+    Item("billing", mark("Billing"), "receipt", Action.VIEW_INVOICES, "/h/{code}/invoices"),
+    Item("operations", mark("Operations"), "heartbeat", Action.VIEW_OPERATIONS, "/operations"),
+    Item("settings", mark("Settings"), "settings", Action.MANAGE_HOSPITALS, "/firm/hospitals"),
+]
+
+
+def create_app(runtime: Runtime) -> Litestar:
+    """The application of one process over its parts; hooks are wired before (careloop.wiring)."""
+    with warnings.catch_warnings():
+        # Litestar 3 will want the source of each parameter spelled out; Litestar 2 reads both alike.
+        warnings.filterwarnings("ignore", r".*(Inferred|deprecated)", LitestarDeprecationWarning)
+        app = Litestar(
+            route_handlers=[
+                Router("/", route_handlers=PAGES, include_in_schema=False),
+                Router("/", route_handlers=API, include_in_schema=True),
+                *static.routers(),
+            ],
+            dependencies={
+                "visit": Provide(provide_visit, sync_to_thread=False),
+                "runtime": Provide(lambda: runtime, sync_to_thread=False),
+            },
+            middleware=[Arrival(runtime)],
+            before_send=[security.protect],
+            csrf_config=security.csrf_config(runtime.settings),
+            exception_handlers=errors.handlers(),
+            openapi_config=OpenAPIConfig(
+                title="CareLoop", version="1", path="/api/schema", render_plugins=[JsonRenderPlugin()]
+            ),
+            logging_config=None,
+        )
+    app.state.runtime = runtime
+    known = {route.path_format for route in app.routes}
+    navigation.install([item for item in RAIL if item.path in known])
+    return app

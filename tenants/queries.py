@@ -1,0 +1,161 @@
+"""What lists of firms, hospitals and people read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pypinyin import lazy_pinyin
+from sqlalchemy import or_, select
+
+from foundation.database import Database, FirmSession, PlatformSession, ScopedSession
+from foundation.scope import Actor, PlatformScope
+from tenants.models import Department, DirectoryEntry, Hospital, Invitation, Membership, Person, SigninEvent
+from tenants.rights import Role
+
+SIGNINS_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLine:
+    """One role of one person at a firm or one of its hospitals."""
+
+    person_id: UUID
+    name: str
+    email: str
+    role: Role
+    tenant_id: UUID | None
+    department: str | None
+    state: str  # active, invited, locked, closed
+    last_seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryHospital:
+    """A hospital as the directory knows it: ids and code."""
+
+    tenant_id: UUID
+    firm_id: UUID
+    code: str
+
+
+def hospital_by_code(session: FirmSession, code: str) -> Hospital | None:
+    """A hospital of the session's firm by its code."""
+    return session.scalar(select(Hospital).where(Hospital.firm_id == session.firm_id, Hospital.code == code))
+
+
+def hospitals_of(session: FirmSession) -> list[Hospital]:
+    """All hospitals of the session's firm, by the pinyin of their names."""
+    rows = session.scalars(select(Hospital).where(Hospital.firm_id == session.firm_id))
+    return sorted(rows, key=lambda row: pinyin_key(row.name))
+
+
+def directory(session: ScopedSession) -> list[DirectoryHospital]:
+    """All hospitals that are not suspended: what scheduled work goes over."""
+    rows = session.execute(
+        select(DirectoryEntry.tenant_id, DirectoryEntry.firm_id, DirectoryEntry.code)
+        .where(DirectoryEntry.kind == "hospital", DirectoryEntry.suspended.is_(False))
+        .order_by(DirectoryEntry.id)
+    )
+    return [DirectoryHospital(t, f, c) for t, f, c in rows if t is not None]
+
+
+def hospital_entry(database: Database, code: str) -> DirectoryHospital | None:
+    """The hospital of this code, suspended or not; for the command line, which is not a visit."""
+    with database.platform(PlatformScope(Actor.system("directory"), "directory")) as session:
+        row = session.execute(
+            select(DirectoryEntry.tenant_id, DirectoryEntry.firm_id, DirectoryEntry.code).where(
+                DirectoryEntry.kind == "hospital", DirectoryEntry.code == code
+            )
+        ).one_or_none()
+    if row is None or row.tenant_id is None:
+        return None
+    return DirectoryHospital(row.tenant_id, row.firm_id, row.code)
+
+
+def firm_ids(session: ScopedSession) -> list[UUID]:
+    """All firms that are not suspended."""
+    return list(
+        session.scalars(
+            select(DirectoryEntry.firm_id)
+            .where(DirectoryEntry.kind == "firm", DirectoryEntry.suspended.is_(False))
+            .order_by(DirectoryEntry.id)
+        )
+    )
+
+
+def people_of(session: FirmSession, tenant_ids: Sequence[UUID], now: datetime) -> list[PersonLine]:
+    """Everybody with a role at the session's firm or at these hospitals of it, by name."""
+    rows = session.execute(
+        select(Person, Membership, Department.name)
+        .join(Membership, Membership.person_id == Person.id)
+        .outerjoin(
+            Department,
+            (Department.tenant_id == Membership.tenant_id) & (Department.id == Membership.department_id),
+        )
+        .where(or_(Membership.firm_id == session.firm_id, Membership.tenant_id.in_(tenant_ids)))
+    )
+    lines = [
+        PersonLine(
+            person_id=person.id,
+            name=person.name,
+            email=person.email,
+            role=Role(member.role),
+            tenant_id=member.tenant_id,
+            department=department,
+            state=_state(person, now),
+        )
+        for person, member, department in rows
+    ]
+    return sorted(lines, key=lambda line: (pinyin_key(line.name), line.email, line.role))
+
+
+def signins_of(session: ScopedSession, person_id: UUID) -> Sequence[SigninEvent]:
+    """The latest attempts to sign in to one account, newest first."""
+    return session.scalars(
+        select(SigninEvent)
+        .where(SigninEvent.person_id == person_id)
+        .order_by(SigninEvent.at.desc(), SigninEvent.id.desc())
+        .limit(SIGNINS_SHOWN)
+    ).all()
+
+
+def everybody(session: PlatformSession) -> list[tuple[Person, Membership]]:
+    """Every open account with each of its roles: for the first page of a demo."""
+    rows = session.execute(
+        select(Person, Membership)
+        .join(Membership, Membership.person_id == Person.id)
+        .where(Person.disabled_at.is_(None))
+        .order_by(Membership.created_at, Membership.id)
+    )
+    return [(person, member) for person, member in rows]
+
+
+def open_invitations(session: ScopedSession, person_ids: Sequence[UUID], now: datetime) -> set[UUID]:
+    """Which of these people hold an invitation that can still be used."""
+    return set(
+        session.scalars(
+            select(Invitation.person_id).where(
+                Invitation.person_id.in_(person_ids),
+                Invitation.used_at.is_(None),
+                Invitation.expires_at > now,
+            )
+        )
+    )
+
+
+def pinyin_key(name: str) -> list[str]:
+    """Names sort by pinyin (拼音), Latin ones among them."""
+    return [part.lower() for part in lazy_pinyin(name)]
+
+
+def _state(person: Person, now: datetime) -> str:
+    if person.disabled_at is not None:
+        return "closed"
+    if person.password_hash is None:
+        return "invited"
+    if person.locked_until is not None and person.locked_until > now:
+        return "locked"
+    return "active"

@@ -1,0 +1,370 @@
+"""Making firms, hospitals, departments and people.
+
+All of it runs in a `FirmSession`. A new firm is made by a session whose `FirmScope` names the id that the
+firm will have: `FirmScope(new_id(), (), actor, purpose)`. Platform tables (the directory, people) can be
+written from any scope.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from foundation.database import FirmSession, ScopedSession
+from foundation.encryption import MasterKey
+from foundation.ids import new_id
+from foundation.languages import Language
+from foundation.languages import gettext as _
+from foundation.web.errors import UserMistake
+from tenants import signin
+from tenants.labels import COLOURS, GRADES, HOSPITAL_TYPES
+from tenants.models import (
+    Department,
+    DirectoryEntry,
+    Firm,
+    FirmEvent,
+    Hospital,
+    Invitation,
+    Membership,
+    Person,
+)
+from tenants.regions import is_region
+from tenants.rights import SIDES, Role
+
+CODE = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+INVITED_FOR = timedelta(days=7)
+# One in ten outpatients is asked unless the hospital's contract says otherwise (D1).
+OUTPATIENT_RATE = Decimal("0.10")
+MOST_BEDS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewHospital:
+    """What a hospital is made of. `beds` counts licensed beds (核定床位), `region` is a GB/T 2260 code of 6
+    digits,
+    `outpatient_rate` the share of outpatients to be asked, between 0 and 1.
+
+    Without a `colour` the hospital's chip gets the next one of `tenants.labels.COLOURS`.
+    """
+
+    code: str
+    name: str
+    name_en: str
+    hospital_type: str
+    region: str
+    grade: str
+    brand: str = ""
+    beds: int | None = None
+    outpatient_rate: Decimal = OUTPATIENT_RATE
+    colour: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Somebody who was given a role. `token` is for the link, shown once; None when a password is there."""
+
+    person: Person
+    token: str | None
+
+
+def create_firm(session: FirmSession, *, code: str, name: str, name_en: str, now: datetime) -> Firm:
+    """Make the firm (外包公司) whose id the session's scope names. Raises `UserMistake`."""
+    _enter_directory(session, code, "firm", None)
+    firm = Firm(
+        firm_id=session.firm_id, code=code, name=_named(name), name_en=name_en.strip(), created_at=now
+    )
+    session.add(firm)
+    session.flush()
+    return firm
+
+
+def create_hospital(session: FirmSession, new: NewHospital, *, now: datetime) -> Hospital:
+    """Make a hospital (医院) of the session's firm, with a data key of its own. Raises `UserMistake`."""
+    _check(new)
+    tenant_id = new_id()
+    _enter_directory(session, new.code, "hospital", tenant_id)
+    count = session.scalar(select(func.count()).where(Hospital.firm_id == session.firm_id)) or 0
+    hospital = Hospital(
+        tenant_id=tenant_id,
+        firm_id=session.firm_id,
+        code=new.code,
+        name=_named(new.name),
+        name_en=new.name_en.strip(),
+        hospital_type=new.hospital_type,
+        region=new.region,
+        grade=new.grade,
+        brand=new.brand.strip(),
+        beds=new.beds,
+        colour=new.colour or COLOURS[count % len(COLOURS)],
+        state="active",
+        outpatient_rate=new.outpatient_rate,
+        wrapped_key=_master_key(session).new_wrapped_key(),
+        created_at=now,
+    )
+    session.add(hospital)
+    session.flush()
+    note(session, "tenants.hospital_created", now=now, subject=f"hospital:{tenant_id}", code=new.code)
+    return hospital
+
+
+def add_departments(session: ScopedSession, tenant_id: UUID, names: Iterable[str]) -> dict[str, UUID]:
+    """Make these departments (科室) where they are missing; returns the id of each name asked for."""
+    wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
+    if wanted:
+        rows = [{"tenant_id": tenant_id, "id": new_id(), "name": name} for name in wanted]
+        session.execute(
+            insert(Department).values(rows).on_conflict_do_nothing(index_elements=["tenant_id", "name"])
+        )
+    found = session.execute(
+        select(Department.name, Department.id).where(
+            Department.tenant_id == tenant_id, Department.name.in_(wanted)
+        )
+    )
+    return dict(found.tuples().all())
+
+
+def invite_person(
+    session: FirmSession,
+    *,
+    email: str,
+    name: str,
+    role: Role,
+    now: datetime,
+    tenant_id: UUID | None = None,
+    department_id: UUID | None = None,
+    language: Language = "zh_Hans",
+) -> Invited:
+    """Give somebody a role at the session's firm, or at one of its hospitals, and a link to set a password.
+
+    Somebody who is known by this e-mail keeps their account and gets the role beside the others.
+    Raises `UserMistake`.
+    """
+    wanted = signin.normal_email(email)
+    if not EMAIL.fullmatch(wanted):
+        raise UserMistake(_("This is not an e-mail address: {email}", email=email.strip()))
+    _check_side(session, role, tenant_id)
+    person = session.scalar(select(Person).where(Person.email == wanted))
+    if person is None:
+        person = make_person(session, email=wanted, name=name, language=language, now=now)
+    add_member(
+        session,
+        person.id,
+        role,
+        firm_id=None if tenant_id else session.firm_id,
+        tenant_id=tenant_id,
+        department_id=department_id,
+        now=now,
+    )
+    note(session, "tenants.person_invited", now=now, subject=f"person:{person.id}", role=role.value)
+    if person.password_hash is not None:
+        return Invited(person, None)
+    token = secrets.token_urlsafe(signin.TOKEN_BYTES)
+    session.add(
+        Invitation(
+            id=new_id(),
+            person_id=person.id,
+            token_hash=signin.token_hash(token),
+            created_at=now,
+            expires_at=now + INVITED_FOR,
+            used_at=None,
+        )
+    )
+    session.flush()
+    return Invited(person, token)
+
+
+def make_person(
+    session: ScopedSession,
+    *,
+    email: str,
+    name: str,
+    language: Language,
+    now: datetime,
+    password: str | None = None,
+) -> Person:
+    """Make an account without any role. Raises `UserMistake` for an empty name or a weak password."""
+    if password is not None:
+        signin.check_password(password)
+    person = Person(
+        id=new_id(),
+        email=signin.normal_email(email),
+        name=_named(name),
+        password_hash=None if password is None else signin.hash_password(password),
+        language=language,
+        failures=0,
+        locked_until=None,
+        disabled_at=None,
+        created_at=now,
+    )
+    session.add(person)
+    session.flush()
+    return person
+
+
+def add_member(
+    session: ScopedSession,
+    person_id: UUID,
+    role: Role,
+    *,
+    now: datetime,
+    firm_id: UUID | None = None,
+    tenant_id: UUID | None = None,
+    department_id: UUID | None = None,
+) -> None:
+    """Give a role (角色); again is the same. An operator's role has neither firm nor hospital."""
+    session.execute(
+        insert(Membership)
+        .values(
+            id=new_id(),
+            person_id=person_id,
+            role=role.value,
+            firm_id=firm_id,
+            tenant_id=tenant_id,
+            department_id=department_id,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def invited_person(session: ScopedSession, token: str, *, now: datetime) -> Person | None:
+    """Who may set a password with this token, or None when it is used, too old or unknown."""
+    return session.scalar(
+        select(Person)
+        .join(Invitation, Invitation.person_id == Person.id)
+        .where(
+            Invitation.token_hash == signin.token_hash(token),
+            Invitation.used_at.is_(None),
+            Invitation.expires_at > now,
+            Person.disabled_at.is_(None),
+        )
+    )
+
+
+def accept_invitation(
+    session: ScopedSession, token: str, password: str, *, now: datetime, address: str
+) -> Person:
+    """Set the first password and close every open invitation of the person. Raises `UserMistake`."""
+    person = invited_person(session, token, now=now)
+    if person is None:
+        raise UserMistake(_("This invitation was used or is too old. Ask for a new one."))
+    set_password(session, person, password, now=now, address=address)
+    session.execute(
+        update(Invitation)
+        .where(Invitation.person_id == person.id, Invitation.used_at.is_(None))
+        .values(used_at=now)
+    )
+    return person
+
+
+def set_password(
+    session: ScopedSession, person: Person, password: str, *, now: datetime, address: str
+) -> None:
+    """Set a password; every session of the person ends. Raises `UserMistake` for a weak one."""
+    signin.check_password(password)
+    person.password_hash = signin.hash_password(password)
+    person.failures = 0
+    person.locked_until = None
+    signin.end_all_sessions(session, person.id, now=now)
+    signin.record(session, "password_set", now=now, email=person.email, person_id=person.id, address=address)
+    session.flush()
+
+
+def change_language(session: ScopedSession, person_id: UUID, language: Language) -> None:
+    """The language a person reads from now on."""
+    session.execute(update(Person).where(Person.id == person_id).values(language=language))
+
+
+def note(session: FirmSession, action: str, *, now: datetime, subject: str, **detail: Any) -> None:
+    """One line of what the firm's people did across hospitals (跨院操作记录); ids and codes, never people."""
+    actor = session.scope.actor
+    session.add(
+        FirmEvent(
+            firm_id=session.firm_id,
+            id=new_id(),
+            at=now,
+            actor_id=actor.id,
+            actor_name=actor.name,
+            action=action,
+            subject=subject,
+            detail=detail,
+        )
+    )
+
+
+def _enter_directory(session: FirmSession, code: str, kind: str, tenant_id: UUID | None) -> None:
+    if not CODE.fullmatch(code):
+        raise UserMistake(
+            _(
+                "A code has 3 to 32 small letters, digits or hyphens and begins with a letter: {code}",
+                code=code,
+            )
+        )
+    taken = session.scalar(
+        insert(DirectoryEntry)
+        .values(
+            id=new_id(), code=code, kind=kind, firm_id=session.firm_id, tenant_id=tenant_id, suspended=False
+        )
+        .on_conflict_do_nothing(index_elements=["code"])
+        .returning(DirectoryEntry.id)
+    )
+    if taken is None:
+        raise UserMistake(_("The code {code} is taken; choose another one.", code=code))
+
+
+def _check(new: NewHospital) -> None:
+    if new.hospital_type not in HOSPITAL_TYPES:
+        raise UserMistake(_("Unknown type of hospital: {value}", value=new.hospital_type))
+    if new.colour and new.colour not in COLOURS:
+        raise UserMistake(_("Unknown colour: {value}", value=new.colour))
+    if new.grade not in GRADES:
+        raise UserMistake(_("Unknown grade of hospital: {value}", value=new.grade))
+    if not is_region(new.region):
+        raise UserMistake(
+            _("A region is a code of six digits by GB/T 2260, such as 130100: {value}", value=new.region)
+        )
+    if new.beds is not None and not 0 <= new.beds <= MOST_BEDS:
+        raise UserMistake(_("This number of beds cannot be right: {value}", value=new.beds))
+    if not 0 < new.outpatient_rate <= 1:
+        raise UserMistake(_("The share of outpatients lies between 1% and 100%."))
+
+
+def _check_side(session: FirmSession, role: Role, tenant_id: UUID | None) -> None:
+    side = SIDES[role]
+    if side == "platform":
+        raise UserMistake(_("A firm cannot give this role."))
+    if side == "firm" and tenant_id is not None:
+        raise UserMistake(_("This role is held at the firm, not at a hospital."))
+    if side == "hospital":
+        if tenant_id is None:
+            raise UserMistake(_("This role is held at a hospital: choose one."))
+        own = select(Hospital.tenant_id).where(
+            Hospital.tenant_id == tenant_id, Hospital.firm_id == session.firm_id
+        )
+        if session.scalar(own) is None:
+            raise UserMistake(_("There is no such hospital."))
+
+
+def _named(name: str) -> str:
+    plain = name.strip()
+    if not plain:
+        raise UserMistake(_("A name is missing."))
+    return plain
+
+
+def _master_key(session: FirmSession) -> MasterKey:
+    master = session.info.get("master_key")
+    if not isinstance(master, MasterKey):
+        msg = "the session was opened without a master key"
+        raise TypeError(msg)
+    return master
