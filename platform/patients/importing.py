@@ -24,13 +24,22 @@ from patients.feeds.files import read_table
 from patients.feeds.headers import Layout
 from patients.feeds.records import Parsed, Record, parse
 from patients.feeds.returns import returned_filename, write_rejected
-from patients.models import DataImport
+from patients.models import (
+    ContactPoint,
+    DataImport,
+    DataProblem,
+    Encounter,
+    Enrolment,
+    Patient,
+    Suppression,
+)
 from patients.suppression import suppress_many
 from tenants.keys import data_key
 
 SAMPLE_ROWS = 20
 SUPERSEDED = "superseded"  # a warning of the file: of several rows for one encounter the last counts
 MEDIA_TYPES = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+WRITTEN = (Patient, ContactPoint, Encounter, Enrolment, Suppression, DataProblem)
 _SERIALISE = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
 
@@ -153,7 +162,7 @@ class _Import:
             suppressed = suppress_many(self.session, dead, "deceased", source="import", now=self.now)
             enrolled = enrol(self.session, merging.touched_patients(self.session), now=self.now)
             staging.unstage(self.session)
-            self.session.expire_all()
+            merging.reload(self.session, *WRITTEN)
         report = self._report(row, comparison, len(suppressed), len(enrolled), dry=dry)
         if not dry:
             self._leave_trail(row, report, suppressed)

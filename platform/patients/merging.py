@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from foundation.database import HospitalSession
+from foundation.database import HospitalSession, TenantRow
 
 # Writers of one patient (an import, a suppression) follow each other: neither misses the other's decision.
 _LOCK_PATIENTS = text("""
@@ -203,6 +203,16 @@ def refresh_contact_state(
 def solve_number_problems(session: HospitalSession, patient_ids: list[UUID], now: datetime) -> None:
     """Take those who can be reached again off the list of data to correct."""
     session.execute(_SOLVED_FOR, {"tenant_id": session.tenant_id, "now": now, "patient_ids": patient_ids})
+
+
+def reload(session: HospitalSession, *kinds: type[TenantRow]) -> None:
+    """Read again those rows of these kinds that the session holds: statements have changed them behind it.
+
+    They are read and not just expired, so that a page may still show them when the session is closed.
+    """
+    for held in list(session):
+        if isinstance(held, kinds):
+            session.refresh(held)
 
 
 def touched_patients(session: HospitalSession) -> list[UUID]:

@@ -65,7 +65,7 @@ def report_wrong_number(session: HospitalSession, contact_point_id: UUID, *, now
     problem = {"tenant_id": session.tenant_id, "patient_id": patient_id, "now": now}
     session.execute(_PROBLEM, problem | {"kind": "wrong_number"})
     merging.refresh_contact_state(session, [patient_id], now=now)
-    session.expire_all()
+    merging.reload(session, Patient, ContactPoint)
     audit.record(
         session,
         "patients.number_wrong",
@@ -149,7 +149,7 @@ def come_of_age(session: HospitalSession, today: date, *, now: datetime) -> list
     changed = merging.refresh_contact_state(session, grown, now=now, day=today)
     if changed:
         merging.solve_number_problems(session, changed, now)
-        session.expire_all()
+        merging.reload(session, Patient, DataProblem)
         enrol(session, changed, now=now)
     return changed
 

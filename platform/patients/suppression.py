@@ -17,8 +17,9 @@ from sqlalchemy import select, text
 from foundation import audit
 from foundation.calendar import local_date
 from foundation.database import HospitalSession
+from patients import merging
 from patients.enrolment import enrol
-from patients.models import Patient, Suppression
+from patients.models import Enrolment, Patient, Suppression
 
 Reason = Literal["deceased", "cured", "special", "refused", "hospital", "dispute"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
@@ -147,7 +148,7 @@ def suppress_many(
         return []
     ending = {"tenant_id": session.tenant_id, "patient_ids": new, "reason": reason, "today": local_date(now)}
     session.execute(_END_ENROLMENTS, ending)
-    session.expire_all()
+    merging.reload(session, Enrolment)
     for hook in _suppressed_hooks:
         hook(session, new, reason, now)
     return new
@@ -175,7 +176,7 @@ def lift(session: HospitalSession, suppression_id: UUID, *, now: datetime, reaso
             _REOPEN_ENROLMENT,
             {"tenant_id": session.tenant_id, "patient_id": patient_id, "reasons": list(REASONS)},
         )
-        session.expire_all()
+        merging.reload(session, Enrolment)
         enrol(session, [patient_id], now=now)  # discharged while suppressed: the rules are asked now
         for hook in _lifted_hooks:
             hook(session, [patient_id], row.reason, now)

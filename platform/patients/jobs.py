@@ -1,0 +1,22 @@
+"""Periodic work on patients: birthdays that change who answers, and files that nobody confirmed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from foundation.calendar import local_date
+from foundation.database import HospitalSession
+from foundation.work import job
+from patients import service, uploads
+
+
+@job("patients.come_of_age", every="10 16 * * *")  # 00:10 in China
+def come_of_age(session: HospitalSession, now: datetime) -> None:
+    """From the 14th birthday the patient answers (PIPL 31)."""
+    service.come_of_age(session, local_date(now), now=now)
+
+
+@job("patients.drop_uploads", every="25 * * * *")
+def drop_uploads(session: HospitalSession, now: datetime) -> None:
+    """Checked but never confirmed files go after a day (GB/T 22239: no residual information)."""
+    uploads.drop_old(session, now=now)

@@ -1,0 +1,85 @@
+"""The words for this package's codes: English messages, translated when shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from foundation.languages import gettext
+from patients.feeds.messages import REJECTION_TEXTS, WARNING_TEXTS, UnreadableFile
+
+SEXES = {"M": "Male", "F": "Female"}
+KINDS = {"inpatient": "Inpatient stay", "outpatient": "Outpatient visit", "checkup": "Check-up"}
+DISPOSITIONS = {
+    "home": "Went home",
+    "transferred": "Transferred to another hospital",
+    "community": "Transferred to community care",
+    "against_advice": "Left against advice",
+    "died": "Died",
+    "other": "Left otherwise",
+}
+RELATIONS = {
+    "self": "Self",
+    "spouse": "Spouse",
+    "child": "Child",
+    "grandchild": "Grandchild",
+    "parent": "Parent",
+    "grandparent": "Grandparent",
+    "sibling": "Sibling",
+    "other": "Other relation",
+    "": "Relation unknown",
+}
+HOLDERS = {"patient": "Patient's own number", "contact": "Contact person's number"}
+CONTACT_STATES = {
+    "reachable": "Can be reached",
+    "no_number": "No number",
+    "no_guardian_number": "No guardian's number",
+}
+SUPPRESSION_REASONS = {
+    "deceased": "Deceased",
+    "cured": "Cured",
+    "special": "Special circumstances",
+    "refused": "Wants no more calls",
+    "hospital": "The hospital's wish",
+    "dispute": "Medical dispute",
+}
+END_REASONS = {**SUPPRESSION_REASONS, "cancelled": "Cancelled"}
+SOURCES = {
+    "import": "Imported list",
+    "card": "Patient's page",
+    "call": "Telephone call",
+    "case": "Complaint",
+}
+PROBLEMS = {
+    "no_phone_at_all": "No phone number at all",
+    "no_guardian_phone": "Under 14 without a guardian's phone number",
+    "phone_damaged": "Phone number damaged by a spreadsheet",
+    "bad_id": "Wrong ID number",
+    "wrong_number": "A stranger answers this number",
+}
+PURPOSES = {
+    "care_followup": "Follow-up of care",
+    "satisfaction": "Satisfaction survey",
+    "complaint": "Complaint handling",
+    "marketing": "Marketing",
+}
+LAYOUTS = {
+    "hqms41": "National inpatient front page (4-1)",
+    "inpatient_zh": "Inpatient list with Chinese headings",
+    "outpatient_zh": "Outpatient list with Chinese headings",
+    "by_hand": "Columns chosen by hand",
+}
+WARNINGS = {**WARNING_TEXTS, "superseded": "Replaced by a later row for the same encounter"}
+REJECTIONS = REJECTION_TEXTS
+
+
+def of(texts: Mapping[str, str], code: str | None) -> str:
+    """The words for a code in the current language; a code without words stands for itself."""
+    if code is None:
+        return ""
+    text = texts.get(code)
+    return gettext(text) if text else code
+
+
+def sentence(error: UnreadableFile) -> str:
+    """Why a file cannot be read, in one sentence in the current language."""
+    return gettext(error.template) % error.params
