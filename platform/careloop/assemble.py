@@ -50,7 +50,8 @@ class Server:
 def database_server(settings: Settings, *, purpose: str, exclusive: bool = False) -> Iterator[Server]:
     """The given server, or the embedded one: held by this process, or by another of ours that is running.
 
-    With `exclusive` a running holder is an error (foundation.embedded.DataFolderHeld). A server that this process
+    With `exclusive` a running holder is an error (foundation.embedded.DataFolderHeld). A server that this
+    process
     starts is brought up to date first.
     """
     if settings.database_url is not None:
@@ -84,7 +85,9 @@ def migration_target(server: Server) -> Target:
 
 
 @contextmanager
-def assembled(settings: Settings, server: Server, *, name: str, with_broker: bool = True) -> Iterator[Runtime]:
+def assembled(
+    settings: Settings, server: Server, *, name: str, with_broker: bool = True, durable: bool = True
+) -> Iterator[Runtime]:
     """The running parts of this process, installed for its jobs; closed again at the end."""
     with ExitStack() as stack:
         key = MasterKey(master_key_bytes(settings))
@@ -93,6 +96,7 @@ def assembled(settings: Settings, server: Server, *, name: str, with_broker: boo
             master_key=key,
             pool_size=settings.worker_threads + 10,
             application_name=f"careloop-{name}",
+            durable=durable,
         )
         stack.callback(database.close)
         parts = Runtime(settings, database, clock_of(settings), key)

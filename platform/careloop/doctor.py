@@ -9,12 +9,12 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 import psycopg
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from dramatiq.errors import BrokerError
 from pydantic import ValidationError
 
 import migrations
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from careloop.assemble import Server, broker_url, database_server
 from careloop.commands.errors import settings_sentence
 from careloop.walls import faults_of_role, faults_of_tables
@@ -73,7 +73,10 @@ def _calendar() -> Finding:
         is_workday(ahead)
     except CalendarMissing as missing:
         return Finding(
-            "holiday calendar", False, f"holidays of {missing} are not known", "update the package chinesecalendar."
+            "holiday calendar",
+            False,
+            f"holidays of {missing} are not known",
+            "update the package chinesecalendar.",
         )
     return Finding("holiday calendar", True, f"known to {ahead.isoformat()} and beyond")
 
@@ -115,7 +118,9 @@ def _revision(connection: psycopg.Connection) -> Finding:
         return Finding("schema", False, "the database is empty", "run careloop migrate.")
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     current = row[0] if row else None
-    return Finding("schema", current == head, f"at revision {current}, newest {head}", "run careloop migrate.")
+    return Finding(
+        "schema", current == head, f"at revision {current}, newest {head}", "run careloop migrate."
+    )
 
 
 def _keys(settings: Settings, connection: psycopg.Connection) -> Finding:
@@ -127,7 +132,9 @@ def _keys(settings: Settings, connection: psycopg.Connection) -> Finding:
     tenants = connection.execute("SELECT tenant_id FROM directory_entry WHERE kind = 'hospital'").fetchall()
     for (tenant_id,) in tenants:
         connection.execute("SELECT set_config('careloop.tenant_ids', %s, false)", (f"{{{tenant_id}}}",))
-        row = connection.execute("SELECT wrapped_key FROM hospital WHERE tenant_id = %s", (tenant_id,)).fetchone()
+        row = connection.execute(
+            "SELECT wrapped_key FROM hospital WHERE tenant_id = %s", (tenant_id,)
+        ).fetchone()
         if row is None or row[0] is None:
             continue
         try:
@@ -152,10 +159,16 @@ def _broker(settings: Settings, server: Server) -> Finding:
             broker.close()
     except UnknownBroker as error:
         return Finding(
-            "broker", False, f"CARELOOP_BROKER_URL begins with {error}", "use postgresql://, amqp:// or redis://."
+            "broker",
+            False,
+            f"CARELOOP_BROKER_URL begins with {error}",
+            "use postgresql://, amqp:// or redis://.",
         )
     except (BrokerError, OSError) as error:
         return Finding(
-            "broker", False, f"cannot be reached: {error}", "start the broker, or correct CARELOOP_BROKER_URL."
+            "broker",
+            False,
+            f"cannot be reached: {error}",
+            "start the broker, or correct CARELOOP_BROKER_URL.",
         )
     return Finding("broker", True, f"{broker_url(settings, server).split(':', 1)[0]} is ready")

@@ -24,7 +24,8 @@ SELECT r.rolname, r.rolsuper, r.rolbypassrls,
 APPEND_ONLY = """
 SELECT c.relname FROM pg_class c
  WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY (%s)
-   AND (has_table_privilege(current_user, c.oid, 'UPDATE') OR has_table_privilege(current_user, c.oid, 'DELETE'))
+   AND (has_table_privilege(current_user, c.oid, 'UPDATE') OR has_table_privilege(current_user, c.oid,
+   'DELETE'))
 """
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -179,16 +179,27 @@ class Database:
 
     @classmethod
     def connect(
-        cls, url: str, *, master_key: MasterKey, pool_size: int = 10, application_name: str = "careloop"
+        cls,
+        url: str,
+        *,
+        master_key: MasterKey,
+        pool_size: int = 10,
+        application_name: str = "careloop",
+        durable: bool = True,
     ) -> Database:
-        """A database by libpq URL (`postgresql://…`), as the runtime role."""
+        """A database by libpq URL (`postgresql://…`), as the runtime role.
+
+        Without `durable` a power cut may lose the last second: for what can simply be told again, such as a
+        demo.
+        """
+        options = "-c timezone=UTC" + ("" if durable else " -c synchronous_commit=off")
         engine = create_engine(
             url.replace("postgresql://", "postgresql+psycopg://", 1),
             pool_size=pool_size,
             max_overflow=10,
             pool_pre_ping=True,
             pool_recycle=1800,
-            connect_args={"application_name": application_name, "options": "-c timezone=UTC"},
+            connect_args={"application_name": application_name, "options": options},
         )
         return cls(engine, master_key=master_key)
 

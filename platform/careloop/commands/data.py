@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from careloop.assemble import assembled, database_server
+from careloop.commands.directory import hospital_of
 from careloop.commands.errors import CommandMistake
 from careloop.commands.output import report
 from foundation import files
@@ -15,7 +16,6 @@ from foundation.scope import Actor, HospitalScope
 from foundation.settings import Settings
 from patients.importing import import_file
 from tenants.keys import data_key
-from tenants.queries import hospital_entry
 
 LARGEST_BYTES = 2 * 1024**3
 Json = Annotated[bool, Parameter(name="--json", negative=())]
@@ -50,10 +50,7 @@ def import_(
         database_server(settings, purpose="careloop import") as server,
         assembled(settings, server, name="import") as parts,
     ):
-        entry = hospital_entry(parts.database, hospital)
-        if entry is None:
-            raise CommandMistake(f"There is no hospital with the code {hospital}.")
-        scope = HospitalScope(entry.tenant_id, Actor.system("careloop import"), "import")
+        scope = HospitalScope(hospital_of(parts, hospital), Actor.system("careloop import"), "import")
         with parts.database.hospital(scope) as session:
             result = import_file(
                 session, content, file.name, by="careloop import", now=parts.clock.now(), dry_run=dry_run
@@ -66,7 +63,7 @@ def import_(
     if rejected is not None:
         written = rejected_to or file.with_name(rejected[0])
         written.write_bytes(rejected[1])
-    report({**result.counts(), "rejected_file": written and str(written)}, as_json=json)
+    report({**result.as_dict(), "rejected_file": written and str(written)}, as_json=json)
 
 
 def read(file: Path) -> bytes:

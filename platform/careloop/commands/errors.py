@@ -1,4 +1,6 @@
-"""A user's mistake on the command line, and the sentence for it; anything else is a defect and keeps its trace."""
+"""A user's mistake on the command line, and the sentence for it; anything else is a defect and keeps its
+trace.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,7 @@ from careloop.migrate import SchemaDrift
 from foundation.broker import UnknownBroker
 from foundation.embedded import DataFolderHeld, EmbeddedServerError
 from foundation.web.errors import UserMistake
-from patients.feeds import UnreadableFile
-from patients.labels import unreadable_sentence
+from patients.feeds.messages import UnreadableFile
 
 
 class CommandMistake(Exception):
@@ -25,7 +26,7 @@ def sentence_for(error: Exception) -> str | None:
     if isinstance(error, ValidationError):
         return settings_sentence(error)
     if isinstance(error, UnreadableFile):
-        return unreadable_sentence(error)
+        return str(error)
     if isinstance(error, OperationalError | SqlalchemyOperationalError):
         first = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         return f"The database cannot be reached: {first}"
@@ -37,7 +38,14 @@ def sentence_for(error: Exception) -> str | None:
         return f"CARELOOP_BROKER_URL begins with {error}: use postgresql://, amqp:// or redis://."
     if isinstance(error, SchemaDrift):
         return f"Models and revisions differ: {error}"
-    known = (CommandMistake, UserMistake, DataFolderHeld, EmbeddedServerError, FileNotFoundError, IsADirectoryError)
+    known = (
+        CommandMistake,
+        UserMistake,
+        DataFolderHeld,
+        EmbeddedServerError,
+        FileNotFoundError,
+        IsADirectoryError,
+    )
     return str(error) if isinstance(error, known) else None
 
 

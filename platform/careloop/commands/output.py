@@ -17,5 +17,8 @@ def report(values: Mapping[str, Any], *, as_json: bool) -> None:
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in values.items():
-        table.add_row(name.replace("_", " "), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+        table.add_row(
+            name.replace("_", " "),
+            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str),
+        )
     Console(highlight=False).print(table)

@@ -1,6 +1,7 @@
 """How invented people behave: whether they answer, what they say, what they complain of.
 
-Every decision is drawn from the seed and from business facts (hospital, record number, which contact, which try),
+Every decision is drawn from the seed and from business facts (hospital, record number, which contact, which
+try),
 never from an order of work or a random id: the same seed tells the same story.
 """
 
@@ -55,7 +56,8 @@ class Dice:
         return dice.choices([code for code, _ in table], weights=[weight for _, weight in table])[0]
 
     def levels(self, questions: list[str], quality: float, *facts: object) -> dict[str, int | None]:
-        """Answers on six levels. `quality` between -0.5 and 0.5 moves weight to the worse or the better levels.
+        """Answers on six levels. `quality` between -0.5 and 0.5 moves weight to the worse or the better
+        levels.
 
         A patient has a mood of their own, so that the answers of one questionnaire go together.
         """
@@ -66,7 +68,10 @@ class Dice:
             if dice.random() < 0.03:
                 answers[question] = None
                 continue
-            weights = [weight * (1.35 ** (mood * (level - 4))) for level, weight in zip(LEVELS, LEVEL_WEIGHTS, strict=True)]
+            weights = [
+                weight * (1.35 ** (mood * (level - 4)))
+                for level, weight in zip(LEVELS, LEVEL_WEIGHTS, strict=True)
+            ]
             answers[question] = dice.choices(LEVELS, weights=weights)[0]
         return answers
 

@@ -14,8 +14,12 @@ from datetime import date, timedelta
 from careloop.demo.cast import DemoHospital
 from patients.identity import check_digit
 
-SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
-GIVEN = "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂兰建国红梅玉珍晨雨桐思源嘉怡子涵文博海燕志远春华云飞雪松"
+SURNAMES = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
+)
+GIVEN = (
+    "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂兰建国红梅玉珍晨雨桐思源嘉怡子涵文博海燕志远春华云飞雪松"
+)
 RELATIONS = ("配偶", "子", "女", "父母", "兄弟姐妹")
 INPATIENT_HEADER = (
     "病案号,住院次数,姓名,性别,出生日期,身份证号,联系电话,联系人姓名,与患者关系,联系人电话,入院日期,出院日期,"
@@ -25,8 +29,11 @@ OUTPATIENT_HEADER = "门诊号,姓名,性别,年龄,手机号,就诊日期,就�
 WARDS: dict[str, tuple[tuple[str, str, int, int], ...]] = {
     # department, diagnosis, youngest and oldest age
     "general": (
-        ("心血管内科", "冠状动脉粥样硬化性心脏病", 45, 88), ("神经内科", "脑梗死", 50, 88),
-        ("普外科", "胆囊结石", 25, 80), ("骨科", "股骨颈骨折", 40, 90), ("泌尿外科", "肾结石", 25, 70),
+        ("心血管内科", "冠状动脉粥样硬化性心脏病", 45, 88),
+        ("神经内科", "脑梗死", 50, 88),
+        ("普外科", "胆囊结石", 25, 80),
+        ("骨科", "股骨颈骨折", 40, 90),
+        ("泌尿外科", "肾结石", 25, 70),
         ("呼吸与危重症医学科", "肺炎", 20, 85),
     ),
     "maternal": (("产科", "顺产", 21, 42), ("妇科", "子宫平滑肌瘤", 28, 60), ("儿科", "急性支气管炎", 1, 12)),
@@ -77,7 +84,8 @@ def _discharge(
     way = dice.choices(ways, weights=(93, 4, 2, 1))[0]
     return [
         f"{month:%y%m}{number:05d}", 1, _name(dice), sex, born.strftime("%Y%m%d"),
-        _id_number(hospital.region, born, sex, dice), _phone(dice) if dice.random() > 0.02 else "", _name(dice),
+        _id_number(hospital.region, born, sex, dice), _phone(dice) if dice.random() > 0.02 else "",
+        _name(dice),
         "父母" if youngest < 14 else dice.choice(RELATIONS), _phone(dice),
         (left - timedelta(days=dice.randint(2, 14))).strftime("%Y%m%d"), left.strftime("%Y%m%d"),
         department, _name(dice), diagnosis, way,
