@@ -40,7 +40,7 @@ from tenants.models import (
 from tenants.regions import is_region
 from tenants.rights import SIDES, Role
 
-CODE = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
+CODE = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 INVITED_FOR = timedelta(days=7)
 # One in ten outpatients is asked unless the hospital's contract says otherwise (D1).
@@ -130,7 +130,7 @@ def add_departments(session: ScopedSession, tenant_id: UUID, names: Iterable[str
             Department.tenant_id == tenant_id, Department.name.in_(wanted)
         )
     )
-    return dict(found.tuples().all())
+    return {row.name: row.id for row in found}
 
 
 def invite_person(
@@ -306,7 +306,7 @@ def _enter_directory(session: FirmSession, code: str, kind: str, tenant_id: UUID
     if not CODE.fullmatch(code):
         raise UserMistake(
             _(
-                "A code has 3 to 32 small letters, digits or hyphens and begins with a letter: {code}",
+                "A code has 2 to 32 small letters, digits or hyphens and begins with a letter: {code}",
                 code=code,
             )
         )

@@ -11,6 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.types import HTTPScope, Scope
 from litestar.utils.scope.state import ScopeState
 
+CSRF_COOKIE = "careloop_csrf"
 NOTICE_COOKIE = "careloop_notice"
 NOTICE_LENGTH = 300
 
@@ -44,9 +45,11 @@ def facts() -> RequestFacts:
         return OUTSIDE
     connection: Connection = ASGIConnection(scope)
     token = ScopeState.from_scope(scope).csrf_token
+    if not isinstance(token, str):  # an address without a page: what the browser holds still serves
+        token = connection.cookies.get(CSRF_COOKIE, "")
     return RequestFacts(
         path=scope["path"],
-        csrf_token=token if isinstance(token, str) else "",
+        csrf_token=token,
         notice=unquote(connection.cookies.get(NOTICE_COOKIE, ""))[:NOTICE_LENGTH],
         piecewise=is_piecewise(connection),
     )

@@ -12,6 +12,7 @@ from litestar.enums import ScopeType
 from litestar.types import Message, Scope
 
 from foundation.settings import Settings, csrf_secret
+from foundation.web.context import CSRF_COOKIE
 from foundation.web.static import PREFIX
 
 POLICY = (
@@ -59,7 +60,7 @@ def csrf_config(settings: Settings) -> CSRFConfig:
     """
     return CSRFConfig(
         secret=csrf_secret(settings),
-        cookie_name="careloop_csrf",
+        cookie_name=CSRF_COOKIE,
         cookie_secure=settings.cookie_secure,
         cookie_httponly=True,
         cookie_samesite="lax",
