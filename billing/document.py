@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def _content(statement: Statement, language: Language, now: datetime) -> dict[st
         "lines": _lines(statement),
         "sums": [
             [_("Subtotal"), format_money(invoice.subtotal_fen)],
-            [_("VAT {rate}", rate=format_percent(invoice.vat_rate, 0)), format_money(invoice.vat_fen)],
+            [vat_label(invoice.vat_rate), format_money(invoice.vat_fen)],
             [_("Total"), format_money(invoice.total_fen)],
         ],
         "proof": proof_steps(statement.proof, statement),
@@ -81,6 +82,13 @@ def _content(statement: Statement, language: Language, now: datetime) -> dict[st
         "payment": {"title": _("How to pay"), "items": _payment(statement, seller)},
         "signatures": [_("For the hospital (stamp)"), _("For the service provider (stamp)")],
     }
+
+
+def vat_label(rate: Decimal) -> str:
+    """`VAT 6%`, with as many decimals as the rate has."""
+    percent = (rate * 100).normalize()
+    digits = max(0, -int(percent.as_tuple().exponent))
+    return _("VAT {rate}", rate=format_percent(rate, digits))
 
 
 def _seller(statement: Statement, *, chinese: bool) -> str:
@@ -130,7 +138,7 @@ def proof_steps(proof: Proof, statement: Statement) -> list[dict[str, str]]:
     """The proof line (J5) as its terms: sign, number, words; the last one is the result."""
     after = format_month(add_months(statement.month, 1))
     steps = (
-        ("", proof.opening, _("at the beginning of {month}", month=format_month(statement.month))),
+        ("", proof.opening, _("start of {month}", month=format_month(statement.month))),
         ("+", proof.new, _("newly enrolled")),
         ("−", proof.cancelled, _("cancelled")),
         ("−", proof.left, _("stopped or ended")),
@@ -164,7 +172,7 @@ def _payment(statement: Statement, seller: str) -> list[list[str]]:
         return [[_("Payment link"), link], [_("Reference"), reference]]
     bank, account = (str(contract.seller.get(key) or "") for key in ("bank", "account"))
     rows = [
-        [_("Way"), _("Bank transfer")],
+        [_("Method"), _("Bank transfer")],
         [_("Account holder"), seller],
         [_("Bank"), bank],
         [_("Account"), account],

@@ -106,7 +106,7 @@ def test_a_month_that_runs_cannot_be_closed(world: World) -> None:
         ensure_contract(session, starts_on=AUGUST, now=OCT_3)
         with pytest.raises(Refused) as refused:
             close_month(session, SEPTEMBER, now=china("2026-09-30T23:59"))
-        assert refused.value.message == "2026年9月尚未结束,自 2026-10-01 起才能结账。"
+        assert refused.value.message == "2026年9月尚未结束，自 2026-10-01 起才能结账。"
         assert close_month(session, SEPTEMBER, now=china("2026-10-01T00:00")).total_fen == 0
     with world.hospital(world.yunling) as session, pytest.raises(NoContract):
         close_month(session, SEPTEMBER, now=OCT_3)

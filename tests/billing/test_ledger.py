@@ -260,17 +260,17 @@ def test_the_first_second_of_a_month_in_china_is_the_month_of_china(world: World
 
 
 BASE = date(2026, 1, 1)
-spans = st.tuples(st.integers(0, 250), st.one_of(st.none(), st.integers(0, 120)), st.booleans())
+spans = st.tuples(st.integers(0, 220), st.one_of(st.none(), st.integers(0, 120)), st.booleans())
 histories = st.lists(st.lists(spans, max_size=3), min_size=1, max_size=6)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories)
 def test_the_ledger_says_what_the_rule_says(
     world: World, many: list[list[tuple[int, int | None, bool]]]
 ) -> None:
-    months = [add_months(BASE, n) for n in range(-1, 10)]
-    until = date(2026, 10, 31)
+    months = [add_months(BASE, n) for n in range(-1, 9)]
+    until = date(2026, 9, 30)
     with world.hospital(world.heqing) as session:
         contract(session)
         expected: dict[Any, set[date]] = {}
