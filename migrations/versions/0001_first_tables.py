@@ -1205,7 +1205,6 @@ def _create_patient_hold() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_patient_hold")),
     )
-    op.create_index("ix_patient_hold_agent", "patient_hold", ["tenant_id", "agent_id"], unique=False)
     _wall("patient_hold", "tenant")
 
 

@@ -53,6 +53,14 @@ class ContactTask(TenantRow):
         ),
         Index("ix_contact_task_due", "tenant_id", "rank", "due_at", "id", postgresql_where="state = 'open'"),
         Index("ix_contact_task_patient", "tenant_id", "patient_id"),
+        # What presses: callbacks, first answers, promises and revisits by when it is too late.
+        Index("ix_contact_task_closing", "tenant_id", "kind", "closes_at", postgresql_where="state = 'open'"),
+        Index(
+            "ix_contact_task_appointment",
+            "tenant_id",
+            "appointment_at",
+            postgresql_where="state = 'open' AND appointment_at IS NOT NULL",
+        ),
         tenant_fk("patient", "patient_id"),
         tenant_fk("encounter", "encounter_id"),
     )
@@ -73,7 +81,6 @@ class PatientHold(TenantRow):
     why: Mapped[str]
     draft: Mapped[dict[str, Any]]
     __table_args__ = (
-        Index("ix_patient_hold_agent", "tenant_id", "agent_id"),
         tenant_fk("contact_task", "task_id"),
         tenant_fk("patient", "id"),
     )
