@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from foundation.languages import gettext
-from patients.feeds.messages import REJECTION_TEXTS, WARNING_TEXTS, UnreadableFile
+from patients.feeds.messages import REJECTION_TEXTS, TEMPLATES, WARNING_TEXTS, UnreadableFile
 
 SEXES = {"M": "Male", "F": "Female"}
 KINDS = {"inpatient": "Inpatient stay", "outpatient": "Outpatient visit", "checkup": "Check-up"}
@@ -47,7 +47,7 @@ SOURCES = {
     "import": "Imported list",
     "card": "Patient's page",
     "call": "Telephone call",
-    "case": "Complaint",
+    "case": "Feedback case",
 }
 PROBLEMS = {
     "no_phone_at_all": "No phone number at all",
@@ -70,6 +70,7 @@ LAYOUTS = {
 }
 WARNINGS = {**WARNING_TEXTS, "superseded": "Replaced by a later row for the same encounter"}
 REJECTIONS = REJECTION_TEXTS
+UNREADABLE = TEMPLATES
 
 
 def of(texts: Mapping[str, str], code: str | None) -> str:

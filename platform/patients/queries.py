@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, or_, select, text
+from sqlalchemy import RowMapping, Select, func, or_, select, text
 
 from foundation import audit
 from foundation.database import HospitalSession
@@ -251,6 +251,17 @@ def problems(
         ProblemLine(row.id, row.kind, row.found_at, row.patient_id, masked_name(name), record_number)
         for row, name, record_number in session.execute(query.order_by(DataProblem.id.desc()).limit(limit))
     )
+
+
+def problem_counts(session: HospitalSession) -> dict[str, int]:
+    """How many open problems there are of each kind."""
+    rows = session.execute(
+        select(DataProblem.kind, func.count())
+        .where(DataProblem.tenant_id == session.tenant_id, DataProblem.resolved_at.is_(None))
+        .group_by(DataProblem.kind)
+        .order_by(DataProblem.kind)
+    )
+    return {kind: number for kind, number in rows}  # noqa: C416 - a row is no pair to dict()
 
 
 def _searching(session: HospitalSession, query: Select[Any], search: str) -> Select[Any]:

@@ -1,0 +1,257 @@
+"""Patients on screen: the list, one patient's page, and what can be done there."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, URLEncodedBody
+from litestar.response import Redirect
+from litestar.types import ControllerRouterHandler
+from sqlalchemy import select
+
+from foundation import audit
+from foundation.calendar import local_date
+from foundation.database import HospitalSession
+from foundation.languages import gettext as _
+from foundation.web.errors import NotFound, UserMistake
+from foundation.web.pages import fragment, page, redirect
+from patients import enrolment, intake_pages, labels, queries, service, suppression, timeline
+from patients.models import ContactPoint, Suppression
+from tenants.rights import Action
+from tenants.visit import Visit
+
+LONGEST = 500
+
+
+class SearchForm(msgspec.Struct):
+    """What to look for, and the cursor of the page."""
+
+    search: str = ""
+    after: UUID | None = None
+
+
+class RevealForm(msgspec.Struct):
+    """Why a number is looked at."""
+
+    reason: str = ""
+
+
+class SuppressForm(msgspec.Struct):
+    """Why nobody may contact this patient any more; `confirmed` is asked for the dead."""
+
+    reason: str = ""
+    note: str = ""
+    confirmed: str = ""
+
+
+class ReasonForm(msgspec.Struct):
+    """Why something is undone."""
+
+    reason: str = ""
+
+
+class WordsForm(msgspec.Struct):
+    """What must not be said."""
+
+    words: str = ""
+
+
+@get("/h/{code:str}/patients", sync_to_thread=True)
+def patients_page(
+    code: FromPath[str],
+    visit: NamedDependency[Visit],
+    contact: FromQuery[str] = "",
+    after: FromQuery[UUID | None] = None,
+) -> Response[str]:
+    """The hospital's patients, masked, the newest first; `contact` keeps to one contact state."""
+    wanted = contact if contact in labels.CONTACT_STATES else None
+    with visit.hospital(code, Action.VIEW_PATIENTS) as session:
+        found = queries.patients(session, state=wanted, after=after)
+    return _list(visit, code, found, state=wanted or "")
+
+
+@post("/h/{code:str}/patients/search", sync_to_thread=True, status_code=200)
+def search_patients(
+    code: FromPath[str], visit: NamedDependency[Visit], data: URLEncodedBody[SearchForm]
+) -> Response[str]:
+    """The same list, searched. By POST: names and numbers do not belong into addresses, which are logged."""
+    with visit.hospital(code, Action.VIEW_PATIENTS) as session:
+        found = queries.patients(session, data.search, after=data.after)
+    return _list(visit, code, found, search=data.search.strip())
+
+
+def _list(
+    visit: Visit, code: str, found: queries.PatientPage, *, search: str = "", state: str = ""
+) -> Response[str]:
+    return page(
+        "patients/list.html",
+        visit=visit,
+        active="patients",
+        code=code,
+        found=found,
+        search=search,
+        state=state,
+        labels=labels,
+        may_import=visit.may(Action.IMPORT_PATIENTS, code),
+    )
+
+
+@get("/h/{code:str}/patients/{patient_id:uuid}", sync_to_thread=True)
+def patient_page(
+    code: FromPath[str], patient_id: FromPath[UUID], visit: NamedDependency[Visit]
+) -> Response[str]:
+    """One patient; that somebody looked is recorded."""
+    with visit.hospital(code, Action.VIEW_PATIENTS) as session:
+        shown = _card(session, patient_id, visit)
+        entries = timeline.of(session, patient_id)
+        stopped = session.scalars(
+            select(Suppression)
+            .where(
+                Suppression.tenant_id == session.tenant_id,
+                Suppression.patient_id == patient_id,
+                Suppression.lifted_at.is_(None),
+            )
+            .order_by(Suppression.started_at)
+        ).all()
+        audit.record(session, "patients.viewed", now=visit.now, subject=f"patient:{patient_id}")
+    reasons = [(reason, labels.of(labels.SUPPRESSION_REASONS, reason)) for reason in suppression.REASONS]
+    return page(
+        "patients/patient.html",
+        visit=visit,
+        active="patients",
+        code=code,
+        card=shown,
+        entries=entries,
+        stopped=stopped,
+        reasons=[("", _("Choose a reason")), *reasons],
+        labels=labels,
+        may_suppress=visit.may(Action.SUPPRESS_PATIENTS, code),
+    )
+
+
+@post(
+    "/h/{code:str}/patients/{patient_id:uuid}/numbers/{point_id:uuid}/reveal",
+    sync_to_thread=True,
+    status_code=200,
+)
+def reveal(
+    code: FromPath[str],
+    patient_id: FromPath[UUID],
+    point_id: FromPath[UUID],
+    visit: NamedDependency[Visit],
+    data: URLEncodedBody[RevealForm],
+) -> Response[str]:
+    """Show one number, with a reason, on the record."""
+    if not data.reason.strip():
+        raise UserMistake(_("Say why you need to see the number."))
+    with visit.hospital(code, Action.VIEW_PATIENTS) as session:
+        point = session.get(ContactPoint, (session.tenant_id, point_id))
+        if point is None or point.patient_id != patient_id:
+            raise NotFound
+        number = queries.reveal_number(session, point_id, reason=_short(data.reason), now=visit.now)
+    return fragment("patients/_number.html", number=number)
+
+
+@post("/h/{code:str}/patients/{patient_id:uuid}/suppress", sync_to_thread=True)
+def suppress(
+    code: FromPath[str],
+    patient_id: FromPath[UUID],
+    visit: NamedDependency[Visit],
+    data: URLEncodedBody[SuppressForm],
+) -> Redirect:
+    """Stop every contact with this patient. The dead need a second confirmation (S4-15)."""
+    if data.reason not in suppression.REASONS:
+        raise UserMistake(_("Choose a reason."))
+    if data.reason == "deceased" and data.confirmed != "yes":
+        raise UserMistake(_("Tick the box to confirm that the patient has died."))
+    with visit.hospital(code, Action.SUPPRESS_PATIENTS) as session:
+        try:
+            suppression.suppress(
+                session, patient_id, data.reason, note=_short(data.note), source="card", now=visit.now
+            )
+        except suppression.UnknownPatient as error:
+            raise NotFound from error
+    return redirect(f"/h/{code}/patients/{patient_id}", notice=_("Nobody will contact this patient."))
+
+
+@post("/h/{code:str}/suppressions/{suppression_id:uuid}/lift", sync_to_thread=True)
+def lift(
+    code: FromPath[str],
+    suppression_id: FromPath[UUID],
+    visit: NamedDependency[Visit],
+    data: URLEncodedBody[ReasonForm],
+) -> Redirect:
+    """Undo: enrolment and contacts come back as they were."""
+    with visit.hospital(code, Action.SUPPRESS_PATIENTS) as session:
+        try:
+            row = suppression.lift(session, suppression_id, now=visit.now, reason=_short(data.reason))
+        except suppression.UnknownSuppression as error:
+            raise NotFound from error
+        patient_id = row.patient_id
+        still = suppression.active_reasons(session, patient_id)
+    notice = _("One reason less; another one still holds.") if still else _("Contacts are allowed again.")
+    return redirect(f"/h/{code}/patients/{patient_id}", notice=notice)
+
+
+@post("/h/{code:str}/patients/{patient_id:uuid}/enrolment/cancel", sync_to_thread=True)
+def cancel_enrolment(
+    code: FromPath[str],
+    patient_id: FromPath[UUID],
+    visit: NamedDependency[Visit],
+    data: URLEncodedBody[ReasonForm],
+) -> Redirect:
+    """Take a patient out of the programme; free within seven days."""
+    if not data.reason.strip():
+        raise UserMistake(_("Say why the patient leaves the programme."))
+    with visit.hospital(code, Action.SUPPRESS_PATIENTS) as session:
+        try:
+            row = enrolment.cancel(session, patient_id, reason=_short(data.reason), now=visit.now)
+        except enrolment.NotEnrolled as error:
+            raise UserMistake(_("This patient is not enrolled.")) from error
+        free = row.cancelled_on is not None
+    notice = _("Enrolment cancelled, free of charge.") if free else _("The enrolment ends today.")
+    return redirect(f"/h/{code}/patients/{patient_id}", notice=notice)
+
+
+@post("/h/{code:str}/patients/{patient_id:uuid}/words", sync_to_thread=True)
+def set_words(
+    code: FromPath[str],
+    patient_id: FromPath[UUID],
+    visit: NamedDependency[Visit],
+    data: URLEncodedBody[WordsForm],
+) -> Redirect:
+    """Note what must not be said."""
+    with visit.hospital(code, Action.SUPPRESS_PATIENTS) as session:
+        try:
+            service.set_must_not_say(session, patient_id, _short(data.words), now=visit.now)
+        except suppression.UnknownPatient as error:
+            raise NotFound from error
+    return redirect(f"/h/{code}/patients/{patient_id}", notice=_("Saved."))
+
+
+def _card(session: HospitalSession, patient_id: UUID, visit: Visit) -> queries.PatientCard:
+    try:
+        return queries.card(session, patient_id, today=local_date(visit.now))
+    except suppression.UnknownPatient as error:
+        raise NotFound from error
+
+
+def _short(words: str) -> str:
+    return words.strip()[:LONGEST]
+
+
+handlers: list[ControllerRouterHandler | Any] = [
+    patients_page,
+    search_patients,
+    patient_page,
+    reveal,
+    suppress,
+    lift,
+    cancel_enrolment,
+    set_words,
+    *intake_pages.handlers,
+]
