@@ -194,6 +194,11 @@ class Visit:
         """All hospitals within reach."""
         return [reached.face for reached in self.reached.values()]
 
+    @property
+    def hospital_count(self) -> int:
+        """How many hospitals are within reach."""
+        return len(self.reached)
+
     def face(self, tenant_id: UUID) -> HospitalFace:
         """The face of a hospital by id, for lists over several hospitals; `NotFound` beyond reach."""
         if tenant_id not in self._by_id:

@@ -62,7 +62,7 @@ class Browser:
 @contextmanager
 def browsing(db: Database, *, demo: bool = False, clock: SetClock | None = None) -> Iterator[Browser]:
     """A browser without anybody signed in, on an application over this database."""
-    settings = Settings(master_key=MASTER, demo=demo)  # type: ignore[arg-type]
+    settings = Settings(master_key=MASTER, demo=demo)
     master = db.master_key or MasterKey(b"0" * 32)
     runtime = Runtime(settings, db, clock or SetClock(NOW), master)
     with TestClient(create_app(runtime), raise_server_exceptions=False) as client:

@@ -15,6 +15,8 @@ from foundation.languages import mark
 from foundation.runtime import Runtime
 from foundation.web import errors, health, navigation, security, static
 from foundation.web.navigation import Item
+from patients import api as patients_api
+from patients import pages as patients_pages
 from tenants import pages as tenants_pages
 from tenants.arrival import Arrival
 from tenants.rights import Action
@@ -24,10 +26,13 @@ from tenants.visit import provide_visit
 PAGES: list[ControllerRouterHandler] = [
     *health.handlers,
     *tenants_pages.handlers,
+    *patients_pages.handlers,
 ]
 
 # Handlers of /api/v1 with their whole path; they alone stand in the OpenAPI schema.
-API: list[ControllerRouterHandler] = []
+API: list[ControllerRouterHandler] = [
+    *patients_api.handlers,
+]
 
 # The left rail, from top to bottom. An entry whose page this installation lacks is left out.
 RAIL = [

@@ -127,7 +127,7 @@ def test_a_department_head_is_kept_to_the_department(world: World) -> None:
             session, email="sun@example.com", name="孙主任", role=Role.DEPARTMENT_HEAD,
             tenant_id=world.heqing.tenant_id, department_id=department, now=NOW,
         )  # fmt: skip
-    assert visit(world, invited.person.id).departments("heqing") == {department}
+    assert visit(world, invited.person.id).departments("heqing") == frozenset([department])
     assert visit(world, world.people["heqing_admin"]).departments("heqing") is None
 
 
