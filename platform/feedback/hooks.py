@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from feedback import log
+from feedback import log, panels
 from feedback.callbacks import SOURCE, case_of_clock, close_without_answer
 from foundation import audit
 from foundation.database import HospitalSession
@@ -28,10 +28,11 @@ _WRITE_TO_OPEN_CASES = text("""
 
 
 def register() -> None:
-    """Wire the hooks; harmless twice."""
+    """Wire the hooks and the panels of the call card; harmless twice."""
     on_task_closed(SOURCE, task_closed)
     on_suppressed(patients_suppressed)
     on_lifted(patients_lifted)
+    panels.register()
 
 
 def task_closed(session: HospitalSession, task: ContactTask, outcome: Outcome, now: datetime) -> None:

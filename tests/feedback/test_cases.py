@@ -176,7 +176,7 @@ def test_a_plan_is_met_once_and_only_where_the_tier_has_one(world: World) -> Non
         assert clocks(session, case)["plan"].met_at == LATER
         for kind in ("investigate", "confirm"):
             with pytest.raises(CaseRefused) as error:
-                meet(session, case.id, kind, actor=world.admin, note="", now=LATER)  # type: ignore[arg-type]
+                meet(session, case.id, kind, actor=world.admin, note="", now=LATER)
             assert refusal(error) == "no_such_clock"
 
 
