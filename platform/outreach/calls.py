@@ -114,15 +114,14 @@ def finish(
 ) -> Finished:
     """End the call and apply the outcome, in the one transaction of the session.
 
-    `call_id` is None when nothing was dialled. `callback_at` (aware) is needed to book, `reported_by` (and
-    the day, when known) for a death. Finishing again changes nothing. Raises `OutcomeIncomplete` naming what
-    is missing, `NotHeld` when the call or the patient is not this agent's.
+    Without `call_id` it is the call that is going on, or none when nothing was dialled. `callback_at` (aware)
+    is needed to book, `reported_by` (and the day, when known) for a death. Finishing again changes nothing.
+    Raises `OutcomeIncomplete` naming what is missing, `NotHeld` when the call or the patient is not this
+    agent's.
     """
     effect = EFFECTS[outcome]
     task = _locked_task(session, task_id)
-    call = None if call_id is None else session.get(Call, (session.tenant_id, call_id), with_for_update=True)
-    if call_id is not None and (call is None or call.task_id != task_id or call.agent_id != agent.id):
-        raise NotHeld
+    call = _call_of(session, call_id, task, agent)
     if _finished_before(session, task, call, agent, now):
         return _standing(task, changed=False)
     if effect.needs == "callback_at" and callback_at is None:
@@ -235,6 +234,15 @@ def _locked_task(session: HospitalSession, task_id: UUID) -> ContactTask:
     return session.get_one(
         ContactTask, (session.tenant_id, task_id), with_for_update=True, populate_existing=True
     )
+
+
+def _call_of(session: HospitalSession, call_id: UUID | None, task: ContactTask, agent: Actor) -> Call | None:
+    if call_id is None:
+        return _going_on(session, task, agent)
+    call = session.get(Call, (session.tenant_id, call_id), with_for_update=True)
+    if call is None or call.task_id != task.id or call.agent_id != agent.id:
+        raise NotHeld
+    return call
 
 
 def _going_on(session: HospitalSession, task: ContactTask, agent: Actor) -> Call | None:
