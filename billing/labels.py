@@ -20,16 +20,6 @@ STATES = {
     "due": "To be closed",
 }
 
-TONES = {
-    "draft": "warning",
-    "issued": "info",
-    "paid": "success",
-    "void": "muted",
-    "overdue": "danger",
-    "open": "muted",
-    "due": "warning",
-}
-
 REASONS = {
     "": "",
     "deceased": "Deceased",
@@ -43,3 +33,12 @@ REASONS = {
 }
 
 PAYMENTS = {"bank": "Bank transfer", "stripe": "Payment link"}
+
+STRIPE_STATES = {
+    "draft": "Being made at Stripe",
+    "open": "Made at Stripe, not yet sent",
+    "sent": "Sent by Stripe",
+    "paid": "Paid",
+    "void": "Void",
+    "uncollectible": "Given up at Stripe",
+}
