@@ -211,6 +211,13 @@ def test_a_bad_file_gets_one_sentence_in_the_users_language_and_writes_nothing(
         assert session.scalars(select(DataImport)).all() == []
 
 
+def test_a_file_of_more_than_ten_megabytes_is_taken(admin: Browser) -> None:
+    lines = [f"A{number},王芳,20260905,{'注' * 30_000}" for number in range(130)]
+    content = "\n".join(["病案号,姓名,出院日期,备注内容", *lines]).encode()
+    assert len(content) > 11_000_000
+    assert ">130<" in admin.get(upload(admin, "big.csv", content)).text
+
+
 def test_no_file_chosen_is_said(admin: Browser) -> None:
     assert admin.post("/h/heqing/imports/check", files={"file": ("", b"")}).status_code == 422
 
