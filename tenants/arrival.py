@@ -25,7 +25,7 @@ from foundation.runtime import Runtime
 from foundation.scope import Actor, FirmScope, PlatformScope
 from foundation.web import context
 from foundation.web.errors import LANGUAGE_COOKIE
-from tenants import reach, signin
+from tenants import queries, reach, signin
 from tenants.models import DirectoryEntry, Hospital, Membership, Person
 from tenants.rights import ASSIGNED_ONLY, Role
 from tenants.visit import HospitalFace, Member, PersonFacts, Visit, reach_of
@@ -97,16 +97,15 @@ class Arrival(ASGIMiddleware):
         kept_at, kept = self._faces.get(firm_id, (0.0, {}))
         fresh = time.monotonic() - kept_at < KEEP_SECONDS and all(t in kept for t in tenant_ids)
         if fresh and not agent:
-            return [kept[t] for t in tenant_ids], frozenset()
+            return _in_order(kept, tenant_ids), frozenset()
         assigned: frozenset[UUID] = frozenset()
         with self.runtime.database.firm(FirmScope(firm_id, (), SYSTEM, "arrival")) as session:
             if agent:
                 assigned = reach.hospitals_of_agent(session, known.person.id)
             if not fresh:
-                rows = session.scalars(select(Hospital).where(Hospital.firm_id == firm_id))
-                kept = {row.tenant_id: _face(row) for row in rows}
+                kept = {row.tenant_id: _face(row) for row in queries.hospitals_of(session)}
                 self._faces[firm_id] = (time.monotonic(), kept)
-        return [kept[t] for t in tenant_ids if t in kept], assigned
+        return _in_order(kept, tenant_ids), assigned
 
 
 def _known(session: PlatformSession, token: str, now: datetime) -> _Known | None:
@@ -136,6 +135,11 @@ def _known(session: PlatformSession, token: str, now: datetime) -> _Known | None
         if tenant_id is not None:
             hospitals.setdefault(firm_id, []).append(tenant_id)
     return _Known(_facts(person), members, hospitals)
+
+
+def _in_order(kept: dict[UUID, HospitalFace], tenant_ids: list[UUID]) -> list[HospitalFace]:
+    wanted = set(tenant_ids)
+    return [face for tenant_id, face in kept.items() if tenant_id in wanted]
 
 
 def _facts(person: Person) -> PersonFacts:

@@ -236,6 +236,8 @@ class Visit:
 
     def _href(self, item: navigation.Item) -> str | None:
         action = Action(item.action)
+        if item.firm_path and any(m.firm_id and allowed([m.role], action) for m in self.members):
+            return item.firm_path
         if "{code}" not in item.path:
             return item.path if self.may(action) else None
         if self.code is not None and self.may(action, self.code):

@@ -11,6 +11,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
 
+from billing import pages as billing_pages
+from feedback import pages as feedback_pages
 from foundation.languages import mark
 from foundation.runtime import Runtime
 from foundation.web import errors, health, navigation, security, static
@@ -27,6 +29,8 @@ PAGES: list[ControllerRouterHandler] = [
     *health.handlers,
     *tenants_pages.handlers,
     *patients_pages.handlers,
+    *feedback_pages.handlers,
+    *billing_pages.handlers,
 ]
 
 # Handlers of /api/v1 with their whole path; they alone stand in the OpenAPI schema.
@@ -43,7 +47,7 @@ RAIL = [
     Item("imports", mark("Imports"), "file-import", Action.IMPORT_PATIENTS, "/h/{code}/imports"),
     Item("reports", mark("Reports"), "report-analytics", Action.VIEW_REPORTS, "/h/{code}/reports"),
     Item("benchmark", mark("Benchmark"), "chart-bar", Action.RUN_BENCHMARK, "/firm/benchmark"),
-    Item("billing", mark("Billing"), "receipt", Action.VIEW_INVOICES, "/h/{code}/invoices"),
+    Item("billing", mark("Billing"), "receipt", Action.VIEW_INVOICES, "/h/{code}/billing", "/billing"),
     Item("operations", mark("Operations"), "heartbeat", Action.VIEW_OPERATIONS, "/operations"),
     Item("settings", mark("Settings"), "settings", Action.MANAGE_HOSPITALS, "/firm/hospitals"),
 ]

@@ -3,13 +3,34 @@
 
 (() => {
   const token = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
-  const mistakeBox = () => document.getElementById("mistake");
+
+  // A mistake is shown at the head of the form it was made in; of a form without fields, at the head of the page.
+  function mistakeBox(form) {
+    if (!form?.querySelector?.(".cl-field")) return document.getElementById("mistake");
+    let box = form.querySelector("[data-mistake]");
+    if (!box) {
+      box = document.createElement("div");
+      box.dataset.mistake = "";
+      box.className = "cl-wide";
+      box.setAttribute("role", "alert");
+      form.prepend(box);
+    }
+    return box;
+  }
+
+  function forgetMistakes() {
+    for (const box of document.querySelectorAll("#mistake, [data-mistake]")) box.replaceChildren();
+  }
 
   // ---------------------------------------------------------------------------------------- htmx
   document.addEventListener("htmx:configRequest", (event) => {
     event.detail.headers["x-csrftoken"] = token();
   });
-  document.addEventListener("htmx:beforeRequest", () => mistakeBox()?.replaceChildren());
+  document.addEventListener("htmx:beforeRequest", forgetMistakes);
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const form = event.detail.requestConfig.elt;
+    if (event.detail.xhr.status === 422) event.detail.target = mistakeBox(form) ?? event.detail.target;
+  });
   document.addEventListener("htmx:sendError", () => tell(document.documentElement.dataset.offline));
 
   // --------------------------------------------------------------------- forms that answer in place
@@ -26,7 +47,7 @@
     event.preventDefault();
     if (form.getAttribute("aria-busy") === "true") return;
     form.setAttribute("aria-busy", "true");
-    mistakeBox()?.replaceChildren();
+    forgetMistakes();
     try {
       await send(form, event.submitter);
     } catch {
@@ -52,7 +73,7 @@
     }
     const text = await answer.text();
     if (!answer.ok) {
-      showMistake(text);
+      showMistake(form, text);
       return undefined;
     }
     document.open();
@@ -61,8 +82,8 @@
     return undefined;
   }
 
-  function showMistake(html) {
-    const box = mistakeBox();
+  function showMistake(form, html) {
+    const box = mistakeBox(form);
     if (!box) return;
     box.innerHTML = html;
     box.scrollIntoView({ block: "nearest" });
@@ -100,7 +121,7 @@
     }
     if (document.querySelector("dialog[open]") && !event.target.closest("dialog")) return;
     const scope = document.querySelector("dialog[open]") ?? document;
-    const element = [...scope.querySelectorAll("[data-key]")].find((e) => e.dataset.key === name && isUsable(e));
+    const element = [...scope.querySelectorAll("[data-key]")].find((e) => isCalled(e, name) && isUsable(e));
     if (!element) return;
     event.preventDefault();
     press(element);
@@ -108,9 +129,13 @@
 
   function keyName(event) {
     const key = event.key === " " ? "Space" : event.key;
-    const shown = key.length === 1 && (event.ctrlKey || event.altKey) ? key.toUpperCase() : key;
+    const shown = key.length === 1 ? key.toUpperCase() : key;
     const arrow = { ArrowDown: "↓", ArrowUp: "↑", ArrowLeft: "←", ArrowRight: "→" }[shown] ?? shown;
     return (event.ctrlKey ? "Ctrl+" : "") + (event.altKey ? "Alt+" : "") + arrow;
+  }
+
+  function isCalled(element, name) {
+    return element.dataset.key === name || (name.length === 1 && element.dataset.key.toUpperCase() === name);
   }
 
   function isTyping(target) {

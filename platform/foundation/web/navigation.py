@@ -15,6 +15,7 @@ class Item:
     `label` is a marked message, `action` the right that opens it (the value of a `tenants.rights.Action`).
     `path` may hold `{code}`: it is then a page of one hospital, opened for the hospital on screen or the
     first one reached.
+    With a `firm_path` the firm's people, who work over all hospitals, are led there instead.
     """
 
     key: str
@@ -22,6 +23,7 @@ class Item:
     icon: str
     action: str
     path: str
+    firm_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
