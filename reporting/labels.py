@@ -43,14 +43,6 @@ GROUPS: dict[str, str] = {
     "brand": mark("Same brand"),
 }
 
-HOSPITAL_TYPES: dict[str, str] = {
-    "general": mark("General"),
-    "specialist": mark("Specialist"),
-    "tcm": mark("Chinese medicine"),
-    "maternal": mark("Maternal and child"),
-    "checkup": mark("Check-up centre"),
-}
-
 THIRDS: dict[str, str] = {
     "upper": mark("upper third"),
     "middle": mark("middle third"),
@@ -60,4 +52,11 @@ THIRDS: dict[str, str] = {
 STATES: dict[str, str] = {
     "draft": mark("Draft"),
     "approved": mark("Approved"),
+}
+
+MEASURES: dict[str, str] = {
+    "index": mark("Satisfaction index"),
+    "satisfied": mark("Satisfied share"),
+    "collection": mark("Feedback collected"),
+    "response24": mark("First response in 24 h"),
 }

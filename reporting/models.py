@@ -33,8 +33,9 @@ class MonthlyReport(TenantRow):
 
 
 class BenchmarkRun(FirmRow):
-    """One monthly comparison of a firm's hospitals (对标): frozen inputs and results; aggregates only
-    (A10).
+    """One monthly comparison of a firm's hospitals (对标): frozen inputs and results; aggregates only (A10).
+
+    ``hospitals`` counts the members, ``withheld`` the values that some member may not see.
     """
 
     __tablename__ = "benchmark_run"
@@ -44,8 +45,12 @@ class BenchmarkRun(FirmRow):
     contributors: Mapped[list[Any]]
     results: Mapped[dict[str, Any]]
     thresholds: Mapped[dict[str, Any]]
+    hospitals: Mapped[int]
+    withheld: Mapped[int]
     made_at: Mapped[datetime]
     made_by: Mapped[str]
+    approved_at: Mapped[datetime | None]
+    approved_by: Mapped[str | None]
     __table_args__ = (
         UniqueConstraint("firm_id", "month", "version"),
         CheckConstraint("state IN ('draft','approved')", name="state"),

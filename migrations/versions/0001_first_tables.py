@@ -269,8 +269,12 @@ def _create_benchmark_run() -> None:
         sa.Column("contributors", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("results", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("thresholds", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("hospitals", sa.BigInteger(), nullable=False),
+        sa.Column("withheld", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("approved_by", sa.Text(), nullable=True),
         sa.Column("firm_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.CheckConstraint("state IN ('draft','approved')", name=op.f("ck_benchmark_run_state")),
@@ -1253,6 +1257,7 @@ def _create_response() -> None:
     )
     op.create_index("ix_response_completed", "response", ["tenant_id", "completed_at"], unique=False)
     op.create_index("ix_response_encounter", "response", ["tenant_id", "encounter_id"], unique=False)
+    op.create_index("ix_response_patient", "response", ["tenant_id", "patient_id"], unique=False)
     _wall("response", "tenant")
 
 
