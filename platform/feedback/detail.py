@@ -143,7 +143,7 @@ def _clocks(session: HospitalSession, case: FeedbackCase, now: datetime) -> tupl
     rows = session.scalars(
         select(CaseClock)
         .where(CaseClock.tenant_id == session.tenant_id, CaseClock.case_id == case.id)
-        .order_by(CaseClock.round, CaseClock.due_at, CaseClock.kind)
+        .order_by(CaseClock.round.desc(), CaseClock.due_at, CaseClock.kind)
     )
     return tuple(
         ClockLine(

@@ -81,7 +81,7 @@ ACT_NAMES = {
     "progress": "Note progress",
     "plan": "Plan is made",
     "investigate": "Investigation has begun",
-    "handled": "Handled",
+    "handled": "Handling is finished",
     "callback": "Record the patient's answer",
     "medical_affairs": "Hand to medical affairs",
 }

@@ -6,10 +6,11 @@ The words of a case are not in the card itself: the panel fetches them when it i
 from __future__ import annotations
 
 from functools import cache
+from itertools import islice, product
 from typing import Any
 from uuid import UUID
 
-from pypinyin import Style, lazy_pinyin
+from pypinyin import Style, pinyin
 from sqlalchemy import func, select
 
 from feedback import labels
@@ -24,6 +25,9 @@ from outreach.models import Call, ContactTask
 from patients.models import Encounter
 from surveys.models import Answer, Response
 from tenants.models import Hospital
+
+# Of the ways to read a tag's characters; more would only fill the page.
+MOST_WAYS = 32
 
 
 def register() -> None:
@@ -121,6 +125,9 @@ def hospital_code(session: HospitalSession) -> str:
 
 @cache
 def _typed(zh: str, en: str) -> str:
-    """Both names and the initials of the pinyin: `dhsj` finds 等候时间 (J1)."""
-    initials = "".join(lazy_pinyin(zh, style=Style.FIRST_LETTER))
-    return f"{zh} {initials} {en}".casefold()
+    """Both names and the initials of the pinyin: `dhsj` finds 等候时间 (J1). 长 is chang or zhang: both are
+    found.
+    """
+    letters = [sorted(set(sounds)) for sounds in pinyin(zh, style=Style.FIRST_LETTER, heteronym=True)]
+    initials = ("".join(way) for way in islice(product(*letters), MOST_WAYS))
+    return " ".join([zh, *initials, en]).casefold()

@@ -24,9 +24,11 @@ from foundation import audit
 from foundation.clock import SetClock
 from foundation.database import Database
 from foundation.ids import new_id
-from outreach import queue
+from foundation.web.templates import render
+from outreach import card, queue
+from outreach.models import ContactTask
 from outreach.tasks import TaskRequest, make_tasks
-from patients.models import Encounter
+from patients.models import Encounter, Patient
 from tenants.models import Membership
 from workforce.service import assign
 
@@ -276,9 +278,30 @@ def on_the_card(world: World, hospital: TestHospital) -> UUID:
         )
         make_tasks(session, [request], NOW)
     with world.firm() as firm:
-        card = queue.draw(firm, world.agent, NOW)
-    assert card is not None
-    return card.task_id
+        drawn = queue.draw(firm, world.agent, NOW)
+    assert drawn is not None
+    return drawn.task_id
+
+
+def test_the_form_opens_over_the_card_and_knows_what_is_in_hand(world: World) -> None:
+    wire()
+    task_id = on_the_card(world, world.heqing)
+    with world.hospital(world.heqing, world.agent) as session:
+        task = session.get_one(ContactTask, (session.tenant_id, task_id))
+        patient = session.get_one(Patient, (session.tenant_id, task.patient_id))
+        known = case_of(session, patient, world.agent)
+        case_of(session, world.patient(session), world.agent, text="别人的")
+        shown = card.dialog(session, task, "feedback", "zh_Hans")
+        assert shown is not None
+        form = render(shown.template, shown.values)
+        assert "callback" not in {panel.name for panel in card.shown_panels(session, task, "zh_Hans")}
+    assert f"{known.number} (饭菜问题, 新受理)" in text_of(form)
+    assert "FK-2609-0002" not in form
+    assert 'action="/h/heqing/cases/from-call"' in form
+    # The initials of the pinyin find a tag.
+    typed = {tag: words for words, tag in re.findall(r'data-typed="([^"]+)".*?value="(\w+)"', form)}
+    assert {"ddsjc", "long", "等待时间长"} <= set(typed["waiting"].split())
+    assert "tckn" in typed["parking"].split()
 
 
 def test_the_tier_is_proposed_while_the_agent_types(browser: Browser, world: World) -> None:
@@ -338,15 +361,21 @@ def test_the_closing_callback_is_answered_on_the_card(
         mark_handled(session, case.id, actor=world.admin, note="已更换保温车", now=LATER)
     clock.at = LATER + timedelta(hours=3)
     with world.firm() as firm:
-        card = queue.draw(firm, world.agent2, clock.at)
-    assert card is not None
-    panel = f"/h/heqing/cases/{case.id}/for-callback?task={card.task_id}"
+        drawn = queue.draw(firm, world.agent2, clock.at)
+    assert drawn is not None
+    with world.hospital(world.heqing, world.agent2) as session:
+        task = session.get_one(ContactTask, (session.tenant_id, drawn.task_id))
+        (shown,) = (p for p in card.shown_panels(session, task, "zh_Hans") if p.name == "callback")
+        first = render(shown.template, shown.values)
+    panel = f"/h/heqing/cases/{case.id}/for-callback?task={drawn.task_id}"
+    assert panel in first
+    assert "饭菜凉了" not in first, "the words are fetched, and that is recorded"
     assert browser.enter(world.people["agent"]).get(panel).status_code == 422, "not on this agent's card"
     words = text_of(browser.enter(world.people["agent2"]).get(panel).text)
     assert "饭菜凉了" in words
     assert "已更换保温车" in words
     answered = browser.post(
-        f"/h/heqing/cases/{case.id}/callback-answer", {"task_id": str(card.task_id), "level": "5"}
+        f"/h/heqing/cases/{case.id}/callback-answer", {"task_id": str(drawn.task_id), "level": "5"}
     )
     assert "已关闭" in answered.text
     with world.hospital(world.heqing) as session:
