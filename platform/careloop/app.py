@@ -17,6 +17,7 @@ from foundation.languages import mark
 from foundation.runtime import Runtime
 from foundation.web import errors, health, navigation, security, static
 from foundation.web.navigation import Item
+from outreach import pages as outreach_pages
 from patients import api as patients_api
 from patients import pages as patients_pages
 from tenants import pages as tenants_pages
@@ -29,6 +30,7 @@ PAGES: list[ControllerRouterHandler] = [
     *health.handlers,
     *tenants_pages.handlers,
     *patients_pages.handlers,
+    *outreach_pages.handlers,
     *feedback_pages.handlers,
     *billing_pages.handlers,
 ]
