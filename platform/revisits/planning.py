@@ -20,6 +20,7 @@ from outreach.ranks import Rank
 from outreach.tasks import Made, TaskRequest, make_tasks
 from revisits.models import RevisitPlan, RevisitStep
 from revisits.schedule import DEFAULT_PLAN
+from surveys.bulk import whole_sets
 
 SOURCE = "revisit"
 HORIZON_DAYS = 120
@@ -71,16 +72,23 @@ RETURNING xmax = 0 AS is_new
 
 # Steps of an earlier stay of a patient who was discharged again.
 SUPERSEDE = text("""
+WITH latest AS (
+    SELECT DISTINCT ON (patient_id) patient_id, id FROM encounter
+     WHERE tenant_id = :tenant AND kind = 'inpatient' AND discharged_on <= :today
+     ORDER BY patient_id, discharged_on DESC, admission_count DESC, id DESC
+)
 UPDATE revisit_step s SET state = 'cancelled', cancelled_because = 'readmitted'
-  FROM encounter old
+  FROM latest
  WHERE s.tenant_id = :tenant AND s.state IN ('planned', 'tasked')
-   AND old.tenant_id = s.tenant_id AND old.id = s.encounter_id
-   AND EXISTS (SELECT 1 FROM encounter n
-                WHERE n.tenant_id = s.tenant_id AND n.patient_id = s.patient_id AND n.kind = 'inpatient'
-                  AND n.discharged_on <= :today
-                  AND (n.discharged_on, n.admission_count, n.id)
-                      > (old.discharged_on, old.admission_count, old.id))
+   AND latest.patient_id = s.patient_id AND latest.id <> s.encounter_id
 RETURNING s.id
+""")
+
+TASKED = text("""
+UPDATE revisit_step s SET state = 'tasked'
+  FROM contact_task t
+ WHERE s.tenant_id = :tenant AND s.state = 'planned' AND s.opens_on <= :today AND s.closes_on >= :today
+   AND t.tenant_id = :tenant AND t.source = :source AND t.source_id = s.id AND t.state = 'open'
 """)
 
 
@@ -121,22 +129,19 @@ def materialise(
     """
     ensure_plan(session, now=now)
     supersede(session, today, now=now)
-    rows = session.execute(
-        MATERIALISE,
-        {
-            "tenant": session.tenant_id,
-            "today": today,
-            "horizon": today + timedelta(days=horizon_days),
-            "now": now,
-        },
-    )
+    horizon = today + timedelta(days=horizon_days)
+    with whole_sets(session):
+        rows = session.execute(
+            MATERIALISE, {"tenant": session.tenant_id, "today": today, "horizon": horizon, "now": now}
+        ).all()
+    session.expire_all()
     return sum(row.is_new for row in rows)
 
 
 def supersede(session: HospitalSession, today: date, *, now: datetime) -> int:
     """Cancel the open steps, and their tasks, of stays before the patient's latest; returns how many."""
-    session.flush()
-    ended = session.scalars(SUPERSEDE, {"tenant": session.tenant_id, "today": today}).all()
+    with whole_sets(session):
+        ended = session.scalars(SUPERSEDE, {"tenant": session.tenant_id, "today": today}).all()
     if ended:
         session.execute(
             update(ContactTask)
@@ -174,22 +179,9 @@ def open_tasks(session: HospitalSession, *, now: datetime) -> Made:
         .order_by(RevisitStep.target_on, RevisitStep.id)
     ).all()
     made = make_tasks(session, [task_request(row) for row in rows], now)
-    session.execute(
-        update(RevisitStep)
-        .where(
-            RevisitStep.tenant_id == session.tenant_id,
-            RevisitStep.state == "planned",
-            RevisitStep.id.in_(
-                select(ContactTask.source_id).where(
-                    ContactTask.tenant_id == session.tenant_id,
-                    ContactTask.source == SOURCE,
-                    ContactTask.state == "open",
-                )
-            ),
-        )
-        .values(state="tasked")
-        .execution_options(synchronize_session="fetch")
-    )
+    with whole_sets(session):
+        session.execute(TASKED, {"tenant": session.tenant_id, "today": today, "source": SOURCE})
+    session.expire_all()
     return made
 
 

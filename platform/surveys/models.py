@@ -86,6 +86,7 @@ class Response(TenantRow):
         CheckConstraint("mode IN ('phone','web','paper')", name="mode"),
         Index("ix_response_completed", "tenant_id", "completed_at"),
         Index("ix_response_encounter", "tenant_id", "encounter_id"),
+        Index("ix_response_patient", "tenant_id", "patient_id"),
         tenant_fk("questionnaire", "questionnaire_id"),
         tenant_fk("patient", "patient_id"),
         tenant_fk("encounter", "encounter_id"),

@@ -19,11 +19,11 @@ from foundation import audit
 from foundation.calendar import add_months, first_of_month, local_date, local_day_start
 from foundation.database import HospitalSession
 from foundation.ids import new_id
-from outreach.models import ContactTask
 from outreach.ranks import Rank
 from outreach.tasks import Made, TaskRequest, make_tasks
 from patients.models import Encounter
-from surveys.models import SampleMember, SurveySample
+from surveys.bulk import whole_sets
+from surveys.models import SurveySample
 from surveys.sampling import sample_size
 from surveys.service import SURVEY_GAP
 from tenants.models import Hospital
@@ -39,24 +39,28 @@ DAYS_TO_CALL = (
 # Visits of the month that are not in the sample yet; of a patient's several visits the latest can be drawn.
 _ADMIT = text("""
 WITH arrived AS (
-    SELECT n.id, n.record_number,
-           CASE WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.tenant_id = :tenant
-                                AND s.patient_id = n.patient_id AND s.lifted_at IS NULL) THEN 'suppressed'
+    SELECT e.id, e.record_number,
+           CASE WHEN s.patient_id IS NOT NULL THEN 'suppressed'
                 WHEN p.contact_state <> 'reachable' THEN p.contact_state
-                WHEN EXISTS (SELECT 1 FROM response r WHERE r.tenant_id = :tenant
-                                AND r.patient_id = n.patient_id AND r.state IN ('complete', 'partial')
-                                AND r.completed_at > :asked_since) THEN 'surveyed_recently'
-                WHEN EXISTS (SELECT 1 FROM sample_member o
-                               JOIN encounter v ON v.tenant_id = o.tenant_id AND v.id = o.encounter_id
-                              WHERE o.tenant_id = :tenant AND o.sample_id = :sample AND o.excluded IS NULL
-                                AND v.patient_id = n.patient_id)
-                  OR row_number() OVER (PARTITION BY n.patient_id ORDER BY n.discharged_on DESC,
-                                        n.admission_count DESC, n.record_number COLLATE "C") > 1
-                THEN 'same_patient' END AS excluded
-      FROM encounter n JOIN patient p ON p.tenant_id = n.tenant_id AND p.id = n.patient_id
-     WHERE n.tenant_id = :tenant AND n.kind = :kind AND n.discharged_on >= :first AND n.discharged_on < :next
-       AND NOT EXISTS (SELECT 1 FROM sample_member m WHERE m.tenant_id = :tenant AND m.sample_id = :sample
-                          AND m.encounter_id = n.id)
+                WHEN r.patient_id IS NOT NULL THEN 'surveyed_recently'
+                WHEN k.patient_id IS NOT NULL OR row_number() OVER (
+                     PARTITION BY e.patient_id ORDER BY e.discharged_on DESC, e.admission_count DESC,
+                                  e.record_number COLLATE "C") > 1 THEN 'same_patient' END AS excluded
+      FROM encounter e
+      JOIN patient p ON p.tenant_id = e.tenant_id AND p.id = e.patient_id
+      LEFT JOIN (SELECT DISTINCT patient_id FROM suppression
+                  WHERE tenant_id = :tenant AND lifted_at IS NULL) AS s ON s.patient_id = e.patient_id
+      LEFT JOIN (SELECT DISTINCT patient_id FROM response
+                  WHERE tenant_id = :tenant AND state IN ('complete', 'partial')
+                    AND completed_at > :asked_since) AS r ON r.patient_id = e.patient_id
+      LEFT JOIN (SELECT DISTINCT v.patient_id FROM sample_member o
+                   JOIN encounter v ON v.tenant_id = o.tenant_id AND v.id = o.encounter_id
+                  WHERE o.tenant_id = :tenant AND o.sample_id = :sample AND o.excluded IS NULL
+                ) AS k ON k.patient_id = e.patient_id
+      LEFT JOIN sample_member m ON m.tenant_id = e.tenant_id AND m.sample_id = :sample
+                               AND m.encounter_id = e.id
+     WHERE e.tenant_id = :tenant AND e.kind = :kind AND e.discharged_on >= :first AND e.discharged_on < :next
+       AND m.id IS NULL
 )
 INSERT INTO sample_member (tenant_id, id, sample_id, encounter_id, drawn, position, excluded)
 SELECT :tenant, uuidv7(), :sample, id, false,
@@ -68,14 +72,25 @@ RETURNING id
 """)
 
 _DRAW = text("""
-UPDATE sample_member SET drawn = true
- WHERE tenant_id = :tenant AND id IN (
-       SELECT m.id FROM sample_member m
-         JOIN encounter n ON n.tenant_id = m.tenant_id AND n.id = m.encounter_id
-        WHERE m.tenant_id = :tenant AND m.sample_id = :sample AND NOT m.drawn AND m.excluded IS NULL
-        ORDER BY md5(:seed || n.record_number) COLLATE "C", n.record_number COLLATE "C", m.id
-        LIMIT :wanted)
-RETURNING id
+UPDATE sample_member d SET drawn = true
+  FROM (SELECT m.id
+          FROM sample_member m
+          JOIN encounter n ON n.tenant_id = m.tenant_id AND n.id = m.encounter_id
+         WHERE m.tenant_id = :tenant AND m.sample_id = :sample AND NOT m.drawn AND m.excluded IS NULL
+         ORDER BY md5(:seed || n.record_number) COLLATE "C", n.record_number COLLATE "C", m.id
+         LIMIT :wanted) AS chosen
+ WHERE d.tenant_id = :tenant AND d.id = chosen.id
+RETURNING d.id
+""")
+
+_WITHOUT_TASK = text("""
+SELECT m.id, n.patient_id, m.encounter_id, n.discharged_on
+  FROM sample_member m
+  JOIN encounter n ON n.tenant_id = m.tenant_id AND n.id = m.encounter_id
+  LEFT JOIN contact_task t ON t.tenant_id = m.tenant_id AND t.source = :source AND t.source_id = m.id
+ WHERE m.tenant_id = :tenant AND m.sample_id = :sample AND m.drawn AND n.discharged_on >= :not_before
+   AND t.id IS NULL
+ ORDER BY m.position
 """)
 
 
@@ -123,22 +138,20 @@ def extend_sample(session: HospitalSession, month: date, *, now: datetime) -> Su
         msg = f"no sample of {first_of_month(month):%Y-%m}"
         raise LookupError(msg)
     key = {"tenant": session.tenant_id, "sample": sample.id, "seed": sample.seed}
-    arrived = session.execute(
-        _ADMIT,
-        key
-        | {
-            "kind": AUDIENCE,
-            "first": sample.month,
-            "next": add_months(sample.month, 1),
-            "frame": sample.frame_size,
-            "asked_since": now - SURVEY_GAP,
-        },
-    ).all()
+    month_key = {
+        "kind": AUDIENCE,
+        "first": sample.month,
+        "next": add_months(sample.month, 1),
+        "frame": sample.frame_size,
+        "asked_since": now - SURVEY_GAP,
+    }
+    with whole_sets(session):
+        arrived = session.execute(_ADMIT, key | month_key).all()
     if arrived:
         sample.frame_size += len(arrived)
         wanted = max(0, sample_size(sample.frame_size, sample.rate) - sample.drawn_size)
-        drawn = session.execute(_DRAW, key | {"wanted": wanted}).all()
-        sample.drawn_size += len(drawn)
+        with whole_sets(session):
+            sample.drawn_size += len(session.execute(_DRAW, key | {"wanted": wanted}).all())
         session.flush()
     made = open_tasks(session, sample, now=now)
     if arrived:
@@ -175,24 +188,14 @@ def find_sample(session: HospitalSession, month: date, *, lock: bool = False) ->
 def open_tasks(session: HospitalSession, sample: SurveySample, *, now: datetime) -> Made:
     """A survey task for everybody drawn who has none and can still be asked; a refused one is tried again."""
     today = local_date(now)
-    tasked = select(ContactTask.source_id).where(
-        ContactTask.tenant_id == session.tenant_id, ContactTask.source == SOURCE
-    )
-    rows = session.execute(
-        select(SampleMember.id, Encounter.patient_id, SampleMember.encounter_id, Encounter.discharged_on)
-        .join(
-            Encounter,
-            (Encounter.tenant_id == SampleMember.tenant_id) & (Encounter.id == SampleMember.encounter_id),
-        )
-        .where(
-            SampleMember.tenant_id == session.tenant_id,
-            SampleMember.sample_id == sample.id,
-            SampleMember.drawn,
-            SampleMember.id.not_in(tasked),
-            Encounter.discharged_on >= today - timedelta(days=CLOSES),
-        )
-        .order_by(SampleMember.position)
-    ).all()
+    key = {
+        "tenant": session.tenant_id,
+        "sample": sample.id,
+        "source": SOURCE,
+        "not_before": today - timedelta(days=CLOSES),
+    }
+    with whole_sets(session):
+        rows = session.execute(_WITHOUT_TASK, key).all()
     requests = [
         _request(member_id, patient_id, encounter_id, visited_on, sample.month, today)
         for member_id, patient_id, encounter_id, visited_on in rows
