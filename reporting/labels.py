@@ -8,8 +8,8 @@ AUDIENCES: dict[str, str] = {
 }
 
 WITHHELD: dict[str, str] = {
-    "nothing_counted": mark("nothing to count"),
-    "too_few_answers": mark("too few answers"),
+    "nothing_counted": mark("no data"),
+    "too_few_answers": mark("too few"),
     "too_few_hospitals": mark("too few hospitals"),
     "dominant_weight": mark("one hospital outweighs"),
     "dominant_answers": mark("one hospital outweighs"),

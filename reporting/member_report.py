@@ -198,33 +198,30 @@ def _sentence(index: Compared) -> str:
     )
     if used is None:
         return _("{own}; no group may be shown this month, so that no single hospital is revealed.", own=own)
-    place = (
-        _("in the {third}", third=_(labels.THIRDS[index.third]))
-        if index.third
-        else _("without a clear difference in place")
-    )
     return _(
-        "{own}; beside {group}, {n} hospitals with this one: mean {mean}, median {median}, {place}.",
+        "{own}; compared with {group}, {n} hospitals with this one: mean {mean}, median {median}, {place}.",
         own=own,
         group=group_name(used.level, used.key),
         n=used.hospitals,
         mean=group_number(index.own, used.mean),
         median=group_number(index.own, used.median),
-        place=place,
+        place=_place(index, used),
     )
+
+
+def _place(index: Compared, used: GroupValue) -> str:
+    """Where the own interval carries it: a third of the group, a side of its median, else no difference."""
+    if index.third:
+        return _("in the {third}", third=_(labels.THIRDS[index.third]))
+    low, high, median = index.own.low, index.own.high, used.median
+    if index.flagged or low is None or high is None or median is None or low <= median <= high:
+        return _("no clear difference from the median")
+    return _("clearly above the median") if low > median else _("clearly below the median")
 
 
 def _tile(compared: Compared) -> TileView:
     used, own = group_used(compared), compared.own
-    beside = (
-        _("no group shown")
-        if used is None
-        else _(
-            "{group} mean {mean}",
-            group=_(labels.GROUPS[used.level]),
-            mean=group_number(own, used.mean),
-        )
-    )
+    beside = _("no group shown") if used is None else _("group {mean}", mean=group_number(own, used.mean))
     return TileView(
         measure_name(compared.measure),
         "" if own.withheld else value(own),
@@ -278,8 +275,8 @@ def _groups(report: MemberReport) -> TableView:
         Column("size", _("Hospitals"), Kind.INT),
         Column("mean", _("Mean"), Kind.DECIMAL),
         Column("median", _("Median"), Kind.DECIMAL),
-        Column("lower", _("Lower quartile"), Kind.DECIMAL),
-        Column("upper", _("Upper quartile"), Kind.DECIMAL),
+        Column("lower", _("Q1"), Kind.DECIMAL),
+        Column("upper", _("Q3"), Kind.DECIMAL),
     ]
     rows = [_group_row(one, group) for one in report.compared for group in one.groups]
     return TableView("groups", _("All groups"), columns, rows)

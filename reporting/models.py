@@ -35,7 +35,7 @@ class MonthlyReport(TenantRow):
 class BenchmarkRun(FirmRow):
     """One monthly comparison of a firm's hospitals (对标): frozen inputs and results; aggregates only (A10).
 
-    ``hospitals`` counts the members, ``withheld`` the values that some member may not see.
+    ``hospitals`` counts the members, ``withheld`` the own and group values that are not shown.
     """
 
     __tablename__ = "benchmark_run"

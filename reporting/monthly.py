@@ -88,6 +88,17 @@ def latest_report(session: HospitalSession, month: date) -> MonthlyReport | None
     ).one_or_none()
 
 
+def earlier_version(session: HospitalSession, report: MonthlyReport) -> MonthlyReport | None:
+    """The version before this one, None for the first."""
+    return session.scalars(
+        select(MonthlyReport).where(
+            MonthlyReport.tenant_id == session.tenant_id,
+            MonthlyReport.month == report.month,
+            MonthlyReport.version == report.version - 1,
+        )
+    ).one_or_none()
+
+
 def reports(session: HospitalSession) -> Sequence[MonthlyReport]:
     """The newest version of each month, newest month first."""
     return session.scalars(

@@ -24,10 +24,13 @@ from reporting.figures import Figure
 from reporting.groups import class_part, group_name, measure_name
 from reporting.member_report import TEMPLATES, rules
 from reporting.models import BenchmarkRun
-from reporting.peers import MEASURES, Member
+from reporting.peers import MEASURES, ORDER, Member, declared_groups
 from reporting.words import TableView, TileView, reason, rounded
 from tenants.labels import GRADES, HOSPITAL_TYPES
 from tenants.regions import region_name
+
+WORTH_LISTING = 3  # hospitals in a group
+ROW_HEIGHT = 19  # two figures of twelve hospitals on one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def overview_view(found: BenchmarkRun) -> OverviewView:
             TileView(_("Hospitals"), f"{found.hospitals:,}", _("in this comparison")),
             TileView(_("Answers"), f"{answers:,}", _("complete, inpatients")),
             TileView(_("Groups published"), f"{len(comparison.released):,}", _("of all measures")),
-            TileView(_("Values withheld"), f"{found.withheld:,}", _("from some member")),
+            TileView(_("Values withheld"), f"{found.withheld:,}", _("own values and groups")),
         ],
         index=chart(comparison.members, "index"),
         satisfied=chart(comparison.members, "satisfied"),
@@ -144,6 +147,7 @@ def chart(members: list[Member], measure: str, *, width: int = 700) -> Drawing:
         reference=_plotted(middle, percent),
         reference_title=_("Median") if shown else "",
         width=width,
+        height=ROW_HEIGHT * len(rows) + 58,
     )
 
 
@@ -167,7 +171,8 @@ def _hospitals(members: list[Member]) -> TableView:
         Column("collection", _("Collected %"), Kind.DECIMAL),
         Column("response24", _("In 24 h %"), Kind.DECIMAL),
     ]
-    return TableView("hospitals", _("Hospitals"), columns, [_hospital(one) for one in members])
+    rows = [_hospital(one) for one in members]
+    return TableView("hospitals", _("Hospitals"), columns, rows, skip=frozenset({"region", "class"}))
 
 
 def _hospital(member: Member) -> dict[str, Any]:
@@ -193,29 +198,25 @@ def _number(figure: Figure) -> Any:
 
 
 def _released(results: RunResults) -> TableView:
-    columns = [
-        Column("measure", _("Measure"), width=20),
-        Column("group", _("Group"), width=40),
-        Column("hospitals", _("Hospitals"), Kind.INT),
-        Column("state", _("Release"), width=26),
-    ]
+    """Which group is published for which measure, with its contributors, or why not."""
     comparison = results.comparison
-    rows: list[dict[str, Any]] = [
-        {
-            "measure": measure_name(one.measure),
-            "group": group_name(one.level, one.key),
-            "hospitals": len(one.contributors),
-            "state": _("published"),
-        }
-        for one in comparison.released
-    ]
-    rows += [
-        {
-            "measure": measure_name(one.measure),
-            "group": group_name(one.level, one.key),
-            "hospitals": one.contributors,
-            "state": _("withheld: {reason}", reason=reason(one.reason)),
-        }
-        for one in comparison.refused
-    ]
-    return TableView("released", _("Groups and their release"), columns, rows)
+    columns = [Column("group", _("Group"), width=40)]
+    columns += [Column(measure, measure_name(measure), width=20) for measure in MEASURES]
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    sizes = {(one.level, one.key): len(one.members) for one in declared_groups(comparison.members)}
+    for one in comparison.released:
+        row = rows.setdefault((one.level, one.key), {"group": group_name(one.level, one.key)})
+        row[one.measure] = _("published ({n})", n=len(one.contributors))
+    for refusal in comparison.refused:
+        row = rows.setdefault((refusal.level, refusal.key), {"group": group_name(refusal.level, refusal.key)})
+        row[refusal.measure] = f"{reason(refusal.reason)} ({refusal.contributors})"
+    known = [place for place in rows if sizes[place] >= WORTH_LISTING]
+    ordered = sorted(known, key=lambda place: (ORDER.index(place[0]), place[1]))
+    note = _(
+        "In brackets: hospitals with enough answers. Groups of one or two hospitals, always withheld: "
+        "{small}.",
+        small=len(rows) - len(known),
+    )
+    return TableView(
+        "released", _("Groups and their release"), columns, [rows[place] for place in ordered], note
+    )

@@ -141,10 +141,9 @@ class Comparison(msgspec.Struct, frozen=True):
 
     @property
     def withheld(self) -> int:
-        """Values that some member may not see: its own hidden ones, and group values."""
+        """How many values are not shown: members' own ones (too few answers), and groups of a measure."""
         every = [one for results in self.compared.values() for one in results]
-        own = sum(one.own.withheld is not None for one in every)
-        return own + sum(group.withheld is not None for one in every for group in one.groups)
+        return sum(one.own.withheld is not None for one in every) + len(self.refused)
 
 
 def compare(

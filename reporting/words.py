@@ -15,7 +15,7 @@ from reporting import labels
 from reporting.figures import Figure, Labelled
 
 TENTH = Decimal("0.1")
-ENDS = ("low", "high")
+LOW, HIGH = "low", "high"  # how the keys of an interval's columns end
 
 
 def rounded(value: float | None, *, percent: bool = False) -> Decimal | None:
@@ -67,13 +67,17 @@ def name_of(row: Labelled) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """A table as data, for the page, the PDF, Excel and CSV alike: cells are numbers, texts or reasons."""
+    """A table as data, for the page, the PDF, Excel and CSV alike: cells are numbers, texts or reasons.
+
+    ``skip`` are columns that the PDF leaves to the Excel file.
+    """
 
     key: str
     title: str
     columns: Sequence[Column]
     rows: Sequence[dict[str, Any]]
     note: str = ""
+    skip: frozenset[str] = frozenset()
 
     def sheet(self) -> Sheet:
         """As a sheet of a workbook."""
@@ -89,25 +93,21 @@ class TableView:
 
     def typeset(self) -> dict[str, Any]:
         """As the house style's `data-table` takes it; the two ends of an interval stand in one column."""
-        columns = [
-            {"key": column.key, "title": column.title, "numeric": column.kind is not Kind.TEXT}
-            for column in self.columns
-            if column.key not in ENDS
-        ]
-        if len(columns) < len(self.columns):
-            columns.insert(2, {"key": "interval", "title": gettext("95% interval"), "numeric": True})
-        return {
-            "title": self.title,
-            "columns": columns,
-            "rows": [self._typeset_row(row) for row in self.rows],
-            "note": self.note,
-        }
+        columns = []
+        for column in self.columns:
+            if column.key in self.skip or column.key.endswith(HIGH):
+                continue
+            title = gettext("95% interval") if column.key.endswith(LOW) else column.title
+            columns.append({"key": column.key, "title": title, "numeric": column.kind is not Kind.TEXT})
+        rows = [self._typeset_row(row) for row in self.rows]
+        return {"title": self.title, "columns": columns, "rows": rows, "note": self.note}
 
     def _typeset_row(self, row: dict[str, Any]) -> dict[str, Any]:
         cells = {column.key: _typeset_cell(column, row.get(column.key)) for column in self.columns}
-        low, high = row.get("low"), row.get("high")
-        cells.setdefault("interval", NOTHING if low is None or high is None else f"{low}–{high}")
-        return cells | ({"own": True} if row.get("own") else {})
+        for key in [key for key in cells if key.endswith(LOW)]:
+            low, high = row.get(key), row.get(key.removesuffix(LOW) + HIGH)
+            cells[key] = NOTHING if low is None or high is None else f"{low}–{high}"
+        return cells
 
 
 @dataclass(frozen=True, slots=True)
