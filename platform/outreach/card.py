@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from foundation import messages
 from foundation.database import HospitalSession
 from outreach.models import ContactTask
 
@@ -61,6 +62,20 @@ def shown_panels(session: HospitalSession, task: ContactTask, language: str) -> 
         ShownPanel(panel.name, panel.template, panel.context(session, task, language))
         for panel in _panels.values()
         if not _is_dialog(panel) and panel.applies(session, task)
+    ]
+
+
+def panel_files() -> list[str]:
+    """The style sheets and scripts of the packages whose panels are registered: `<room>/<room>.css`,
+    `.js`.
+    """
+    rooms = dict.fromkeys(panel.template.partition("/")[0] for panel in _panels.values())
+    folders = messages.folders()
+    return [
+        f"{room}/{room}{ending}"
+        for room in rooms
+        for ending in (".css", ".js")
+        if room in folders and (folders[room] / "static" / f"{room}{ending}").is_file()
     ]
 
 

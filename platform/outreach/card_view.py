@@ -77,6 +77,8 @@ def card_values(
             (panel.name, Markup(templates.render(panel.template, panel.values)))  # noqa: S704 - our template
             for panel in card.shown_panels(session, task, languages.current())
         ],
+        "panel_files": card.panel_files(),
+        "address": labels.address(patient.name, patient.sex, minor=patient.minor),
         "has_feedback": card.has_dialog("feedback"),
         "pad": [[pad_key(outcome) for outcome in column] for column in PAD],
         "draft": held.draft,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from foundation.languages import format_datetime, gettext
+from foundation.web.templates import masked_name
 from outreach.errors import ContactRefused, OutcomeIncomplete
 from outreach.outcomes import EFFECTS, Effect, Outcome
 
@@ -112,6 +113,13 @@ CONDOLENCE = {
     "third": "May I ask whom I am speaking with, and on which day it happened?",
 }
 SEXES = {"M": "Male", "F": "Female"}
+ADDRESSES = {"M": "Mr {name}", "F": "Ms {name}"}
+# The family names of two characters (复姓) that are met today.
+COMPOUND_NAMES = frozenset(
+    (
+        "欧阳 上官 司马 诸葛 夏侯 东方 皇甫 尉迟 公孙 慕容 令狐 司徒 端木 南宫 长孙 宇文 独孤 呼延 钟离 闻人"
+    ).split()
+)
 RELATIONS = {
     "self": "Self",
     "spouse": "Spouse",
@@ -131,6 +139,16 @@ def of(texts: Mapping[str, str], code: str | None) -> str:
         return ""
     text = texts.get(code)
     return gettext(text) if text else code
+
+
+def address(name: str, sex: str | None, *, minor: bool) -> str:
+    """Whom to ask for: the family name with the form of address, a child's guardian by the child's."""
+    family = name[: 2 if name[:2] in COMPOUND_NAMES else 1]
+    if minor:
+        return gettext("the parent or guardian of {name}", name=masked_name(name))
+    if sex not in ADDRESSES:
+        return masked_name(name)
+    return gettext(ADDRESSES[sex], name=family)
 
 
 def effect(outcome: Outcome) -> str:

@@ -26,7 +26,7 @@ from foundation.web.pages import fragment, page, redirect
 from outreach import calls, labels, queries, queue
 from outreach.card_view import card_values, dialog_values, number_values
 from outreach.errors import ContactRefused, NotHeld, OutcomeIncomplete
-from outreach.models import ContactTask
+from outreach.models import ContactTask, PatientHold
 from outreach.outcomes import EFFECTS, Outcome
 from tenants.rights import Action
 from tenants.visit import Visit
@@ -213,10 +213,12 @@ def skip(
 
 @post("/h/{code:str}/contacts/{task_id:uuid}/release", sync_to_thread=True)
 def release(code: FromPath[str], task_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redirect:
-    """Before a break: the patient goes back to the queue."""
+    """Before a break: the patient goes back to the queue, unless something was typed already."""
     with visit.hospital(code, Action.WORK_QUEUE) as session:
-        _require_task(session, task_id)
-        queue.release(session, task_id, visit.actor, visit.now)
+        task = _require_task(session, task_id)
+        hold = session.get(PatientHold, (session.tenant_id, task.patient_id))
+        if hold is None or not hold.draft:
+            queue.release(session, task_id, visit.actor, visit.now)
     return redirect("/workbench/break")
 
 

@@ -72,6 +72,11 @@
     if (target.closest("[data-end-call]")) endCall();
     if (target.closest("[data-next]")) nextPatient();
     if (target.closest("[data-close]")) target.closest("dialog").close();
+    const pause = target.closest("[data-break]");
+    if (pause && draft() !== saved) {
+      event.preventDefault();
+      save().then(() => pause.form.requestSubmit());
+    }
   });
 
   function endCall() {
