@@ -26,6 +26,7 @@ from foundation.encryption import MasterKey, Undecipherable
 from foundation.settings import Settings, master_key_bytes
 
 CALENDAR_AHEAD = timedelta(days=60)
+SOON = "soon: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,13 @@ class Finding:
     fix: str = ""
 
     def text(self) -> str:
-        """The finding and, where something is wrong, its fix."""
-        return self.told if self.good else f"{self.told} Fix: {self.fix}"
+        """The finding and, where something is wrong or will be, its fix."""
+        return f"{self.told}. Fix: {self.fix}" if self.fix and (not self.good or self.warns) else self.told
+
+    @property
+    def warns(self) -> bool:
+        """Whether it is good today and will not be soon."""
+        return self.good and self.told.startswith(SOON)
 
 
 def examine() -> list[Finding]:
@@ -68,17 +74,16 @@ def examine() -> list[Finding]:
 
 
 def _calendar() -> Finding:
-    ahead = local_date(SystemClock().now()) + CALENDAR_AHEAD
-    try:
-        is_workday(ahead)
-    except CalendarMissing as missing:
-        return Finding(
-            "holiday calendar",
-            False,
-            f"holidays of {missing} are not known",
-            "update the package chinesecalendar.",
-        )
-    return Finding("holiday calendar", True, f"known to {ahead.isoformat()} and beyond")
+    """The calendar of the next year is published in November: its lack is a fault only once it is needed."""
+    today = local_date(SystemClock().now())
+    fix = "update the package chinesecalendar; without the calendar no ordinary call is made."
+    for day, good in ((today, False), (today + CALENDAR_AHEAD, True)):
+        try:
+            is_workday(day)
+        except CalendarMissing as missing:
+            told = f"{SOON if good else ''}the holidays of {missing.year} are not known"
+            return Finding("holiday calendar", good, told, fix)
+    return Finding("holiday calendar", True, f"known to {(today + CALENDAR_AHEAD).isoformat()} and beyond")
 
 
 def _assets() -> Finding:

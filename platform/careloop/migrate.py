@@ -44,6 +44,7 @@ def upgrade(target: Target) -> None:
     _grant_schema(target)
     with _owner_connection(target) as connection:
         command.upgrade(_config(connection, target), "head")
+    _grant_revision(target)
     _prepare_broker(target)
 
 
@@ -73,6 +74,13 @@ def _grant_schema(target: Target) -> None:
     with psycopg.connect(target.owner_url) as connection:
         role = sql.Identifier(target.runtime_role)
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))
+
+
+def _grant_revision(target: Target) -> None:
+    """The product may read at which revision the schema is (`careloop doctor`)."""
+    with psycopg.connect(target.owner_url) as connection:
+        role = sql.Identifier(target.runtime_role)
+        connection.execute(sql.SQL("GRANT SELECT ON alembic_version TO {}").format(role))
 
 
 def _prepare_broker(target: Target) -> None:

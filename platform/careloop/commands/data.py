@@ -12,6 +12,7 @@ from careloop.commands.directory import hospital_of
 from careloop.commands.errors import CommandMistake
 from careloop.commands.output import report
 from foundation import files
+from foundation.languages import gettext
 from foundation.scope import Actor, HospitalScope
 from foundation.settings import Settings
 from patients.importing import import_file
@@ -53,7 +54,13 @@ def import_(
         scope = HospitalScope(hospital_of(parts, hospital), Actor.system("careloop import"), "import")
         with parts.database.hospital(scope) as session:
             result = import_file(
-                session, content, file.name, by="careloop import", now=parts.clock.now(), dry_run=dry_run
+                session,
+                content,
+                file.name,
+                by="careloop import",
+                now=parts.clock.now(),
+                dry_run=dry_run,
+                translate=gettext,
             )
             rejected: tuple[str, bytes] | None = None
             if result.rejected_file_id is not None:

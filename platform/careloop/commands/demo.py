@@ -28,7 +28,7 @@ from careloop.commands.errors import CommandMistake
 from careloop.commands.output import report
 from careloop.demo.headless import run_headless
 from careloop.demo.stage import set_stage
-from careloop.demo.story import SAMPLE_MONTH, Telling
+from careloop.demo.story import SAMPLE_MONTH, telling
 from foundation.calendar import add_months, local_day_start
 from foundation.embedded import EmbeddedServer, private_folder
 from foundation.logs import configure
@@ -116,12 +116,13 @@ def _tell(settings: Settings, server: Server, seed: str, told: Callable[[str], N
         told("first start: telling three months of an invented firm, this takes some minutes")
         marker = settings.data_dir / TELLING
         marker.touch()
-        telling = Telling(set_stage(parts.database, FIRST_MORNING), seed, told)
-        for count in range(MONTHS):
-            month = add_months(SAMPLE_MONTH, count)
-            telling.month(month)
-            telling.close(month)
-        telling.last_morning(add_months(SAMPLE_MONTH, MONTHS))
+        stage = set_stage(parts.database, FIRST_MORNING)
+        with telling(stage, seed, told, parts, server.endpoints.runtime_url) as story:
+            for count in range(MONTHS):
+                month = add_months(SAMPLE_MONTH, count)
+                story.month(month)
+                story.close(month)
+            story.morning(add_months(SAMPLE_MONTH, MONTHS))
         set_demo_clock(settings.data_dir, BEGINS)
         marker.unlink()
 

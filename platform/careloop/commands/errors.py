@@ -15,6 +15,7 @@ from foundation.broker import UnknownBroker
 from foundation.embedded import DataFolderHeld, EmbeddedServerError
 from foundation.web.errors import UserMistake
 from patients.feeds.messages import UnreadableFile
+from patients.labels import sentence
 
 
 class CommandMistake(Exception):
@@ -26,7 +27,7 @@ def sentence_for(error: Exception) -> str | None:
     if isinstance(error, ValidationError):
         return settings_sentence(error)
     if isinstance(error, UnreadableFile):
-        return str(error)
+        return sentence(error)
     if isinstance(error, OperationalError | SqlalchemyOperationalError):
         first = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         return f"The database cannot be reached: {first}"

@@ -1,4 +1,4 @@
-"""What a command prints: one JSON object with `--json`, a small table otherwise."""
+"""What a command prints: one JSON object with `--json`, aligned lines otherwise; nothing is ever cut off."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 
 def report(values: Mapping[str, Any], *, as_json: bool) -> None:
     """Print the result of a command on standard output."""
     if as_json:
         print(json.dumps(values, ensure_ascii=False, default=str))
         return
-    table = Table(box=None, show_header=False, pad_edge=False)
+    width = max((len(name) for name in values), default=0) + 2
     for name, value in values.items():
-        table.add_row(
-            name.replace("_", " "),
-            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str),
-        )
-    Console(highlight=False).print(table)
+        print(f"{name.replace('_', ' '):<{width}}{_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,11 @@ class DemoHospital:
     quality: float
     brand: str = ""
     files: tuple[str, ...] = ()
+
+    def weight(self, month: date) -> int:
+        """About how much there is to tell of a month: a sample file holds several times a usual month."""
+        usual = self.discharges + self.outpatients // 10
+        return usual * 6 if any(f"{month:%Y%m}" in name for name in self.files) else usual
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,18 @@ from sqlalchemy import select, text
 from billing.models import Invoice
 from careloop.assemble import assembled, database_server
 from careloop.demo.stage import Stage, StageHospital, set_stage
-from careloop.demo.story import SAMPLE_MONTH, Telling
+from careloop.demo.story import SAMPLE_MONTH, telling
 from foundation import files
 from foundation.calendar import add_months, local_day_start
 from foundation.settings import Settings
-from reporting import benchmark
+from reporting import overview
 from reporting.models import BenchmarkReport, BenchmarkRun, MonthlyReport
 from tenants.keys import data_key
 
 DONE = ("completed", "partial")
 OTHER_STATES = ("unreachable", "open", "refused", "cancelled", "expired")
 STATES = text("""
-SELECT state, count(*) AS count FROM contact_task WHERE tenant_id = ANY (:tenants) GROUP BY state
+SELECT state, count(*) AS tasks FROM contact_task WHERE tenant_id = ANY (:tenants) GROUP BY state
 """)
 # A case is in time when no limit of it was missed by the cut: met late, or due before the cut and not met.
 COUNTS = text("""
@@ -55,11 +55,11 @@ def run_headless(settings: Settings, out: Path, seed: str, told: Callable[[str],
         assembled(settings, server, name="demo", with_broker=False, durable=False) as parts,
     ):
         stage = set_stage(parts.database, local_day_start(SAMPLE_MONTH) + timedelta(hours=6))
-        telling = Telling(stage, seed, told)
-        telling.month(SAMPLE_MONTH)
-        run = telling.close(SAMPLE_MONTH)
+        with telling(stage, seed, told, parts, server.endpoints.runtime_url) as story:
+            story.month(SAMPLE_MONTH)
+            run = story.close(SAMPLE_MONTH)
         return {
-            "imports": telling.imports,
+            "imports": dict(sorted(story.imports.items())),
             **_counts(stage),
             "invoices": _invoices(stage, SAMPLE_MONTH, out),
             "benchmark": _benchmark(stage, run, out),
@@ -72,7 +72,7 @@ def _counts(stage: Stage) -> dict[str, Any]:
     with stage.firm() as session:
         scope = {"tenants": list(session.tenant_ids), "cut": local_day_start(add_months(SAMPLE_MONTH, 1))}
         row = session.execute(COUNTS, scope).mappings().one()
-        states: dict[str, int] = {row.state: row.count for row in session.execute(STATES, scope)}
+        states: dict[str, int] = {row.state: row.tasks for row in session.execute(STATES, scope)}
     contacts = {"planned": sum(states.values()), "completed": sum(states.get(state, 0) for state in DONE)}
     contacts |= {state: states.get(state, 0) for state in OTHER_STATES}
     return {
@@ -111,28 +111,32 @@ def _invoices(stage: Stage, month: date, out: Path) -> list[dict[str, Any]]:
 
 def _benchmark(stage: Stage, run: BenchmarkRun, out: Path) -> dict[str, Any]:
     name = f"benchmark-{run.month:%Y%m}"
-    with stage.firm() as session:
-        pdf, xlsx = benchmark.overview_pdf(session, run), benchmark.overview_xlsx(session, run)
+    pdf, xlsx = overview.overview_pdf(run), overview.overview_xlsx(run)
     for hospital in stage.hospitals:
         _reports(stage, hospital, run.month, out)
     return {
         "pdf": _write(out / f"{name}.pdf", pdf),
         "xlsx": _write(out / f"{name}.xlsx", xlsx),
-        "hospitals": len(run.contributors),
-        "withheld": run.results["withheld"],
+        "hospitals": run.hospitals,
+        "withheld": run.withheld,
     }
 
 
 def _reports(stage: Stage, hospital: StageHospital, month: date, out: Path) -> None:
     """The month's report and the member's benchmark of one hospital, as PDF and Excel."""
     with stage.hospital(hospital) as session:
-        for kind, table in (("report", MonthlyReport), ("benchmark", BenchmarkReport)):
-            row = session.scalars(
-                select(table).where(table.tenant_id == session.tenant_id, table.month == month)
-            ).one_or_none()
-            for suffix, file_id in (
-                () if row is None else (("pdf", row.pdf_file_id), ("xlsx", row.xlsx_file_id))
-            ):
+        tenant_id = session.tenant_id
+        report = session.scalars(
+            select(MonthlyReport).where(MonthlyReport.tenant_id == tenant_id, MonthlyReport.month == month)
+        ).one_or_none()
+        compared = session.scalars(
+            select(BenchmarkReport).where(
+                BenchmarkReport.tenant_id == tenant_id, BenchmarkReport.month == month
+            )
+        ).one_or_none()
+        for kind, row in (("report", report), ("benchmark", compared)):
+            kept = {} if row is None else {"pdf": row.pdf_file_id, "xlsx": row.xlsx_file_id}
+            for suffix, file_id in kept.items():
                 if file_id is not None:
                     _, content = files.get(session, data_key(session), file_id)
                     _write(out / f"{hospital.cast.code}-{kind}-{month:%Y%m}.{suffix}", content)
