@@ -50,7 +50,8 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """The figures of SC-1. `next_at` is when a card may be drawn next, when there is none now."""
+    """The figures of SC-1. `next_at` is when a card may be drawn next, when nothing is due today or
+    nobody is called now."""
 
     due: int
     overdue: int
@@ -158,12 +159,12 @@ def workbench(session: FirmSession, agent_id: UUID, now: datetime) -> Workbench:
     """What this agent finds on the first screen, over the hospitals of the session."""
     common = _common(session, agent_id, now)
     pools = _pools(session, common, now)
-    closed_because, opens_at = _closed(session, now)
-    next_at = opens_at
-    if closed_because is None:
+    due = sum(pool.total for pool in pools)
+    closed_because, next_at = _closed(session, now)
+    if closed_because is None and due == 0:
         next_at = session.scalar(_NEXT_TRY, common)
     return Workbench(
-        due=sum(pool.total for pool in pools),
+        due=due,
         overdue=sum(pool.overdue for pool in pools),
         done=len(_reached_today(session, agent_id, now)),
         goal=GOAL,
