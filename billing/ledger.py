@@ -19,75 +19,100 @@ from billing.pricing import FREE_CANCELLATION_DAYS
 from foundation.calendar import add_months, first_of_month
 from foundation.database import HospitalSession
 
-# `facts`: the enrolments with their last day and whether they are free; `due`: each patient's billable days.
-_DUE = """
-    WITH facts AS (
-        SELECT e.patient_id, e.id, e.started_on, e.end_reason,
-               least(coalesce(e.ended_on, 'infinity'), coalesce(e.cancelled_on, 'infinity')) AS last_day,
-               coalesce(e.cancelled_on <= :free_days + greatest(
-                   e.started_on, (e.created_at AT TIME ZONE 'Asia/Shanghai')::date), false) AS free
-        FROM enrolment e WHERE e.tenant_id = :tenant_id
-    ), stops AS (
+# What the statements below stand on is set aside once, with statistics, so that the plan over tens of
+# thousands of patients is not guessed: the enrolments with their last day and whether they are free, who died
+# before the first contact, and each patient's billable days.
+_SET_UP = (
+    text("DROP TABLE IF EXISTS pg_temp.billing_facts, pg_temp.billing_unreached, pg_temp.billing_due"),
+    text("""
+        CREATE TEMP TABLE billing_facts (
+            id uuid PRIMARY KEY, patient_id uuid, started_on date, last_day date, free boolean,
+            end_reason text
+        ) ON COMMIT DROP
+    """),
+    text("CREATE TEMP TABLE billing_unreached (patient_id uuid PRIMARY KEY) ON COMMIT DROP"),
+    text("CREATE TEMP TABLE billing_due (patient_id uuid PRIMARY KEY, days datemultirange) ON COMMIT DROP"),
+)
+_FACTS = text("""
+    INSERT INTO billing_facts
+    SELECT e.id, e.patient_id, e.started_on,
+           least(coalesce(e.ended_on, 'infinity'), coalesce(e.cancelled_on, 'infinity')),
+           coalesce(e.cancelled_on <= :free_days + greatest(
+               e.started_on, (e.created_at AT TIME ZONE 'Asia/Shanghai')::date), false),
+           e.end_reason
+    FROM enrolment e WHERE e.tenant_id = :tenant_id
+""")
+_UNREACHED = text("""
+    INSERT INTO billing_unreached
+    SELECT DISTINCT s.patient_id FROM suppression s
+    WHERE s.tenant_id = :tenant_id AND s.reason = 'deceased' AND s.lifted_at IS NULL AND NOT EXISTS (
+        SELECT 1 FROM call c
+        WHERE c.tenant_id = :tenant_id AND c.patient_id = s.patient_id AND c.connected_at IS NOT NULL
+          AND c.dialled_at <= s.started_at)
+""")
+_DUE = text("""
+    INSERT INTO billing_due
+    WITH stops AS (
         SELECT s.patient_id, range_agg(daterange(t.first_day, greatest(t.first_day, t.lifted_on))) AS days
         FROM suppression s CROSS JOIN LATERAL (SELECT
             (s.started_at AT TIME ZONE 'Asia/Shanghai')::date + 1 AS first_day,
-            coalesce((s.lifted_at AT TIME ZONE 'Asia/Shanghai')::date, 'infinity'::date) AS lifted_on) AS t
+            coalesce((s.lifted_at AT TIME ZONE 'Asia/Shanghai')::date, 'infinity') AS lifted_on) AS t
         WHERE s.tenant_id = :tenant_id GROUP BY s.patient_id
-    ), unreached AS (
-        SELECT DISTINCT s.patient_id FROM suppression s
-        WHERE s.tenant_id = :tenant_id AND s.reason = 'deceased' AND s.lifted_at IS NULL AND NOT EXISTS (
-            SELECT 1 FROM call c
-            WHERE c.tenant_id = :tenant_id AND c.patient_id = s.patient_id AND c.connected_at IS NOT NULL
-              AND c.dialled_at <= s.started_at)
+    ), spans AS (
+        SELECT f.patient_id, range_agg(daterange(f.started_on, f.last_day, '[]')) AS days
+        FROM billing_facts f
+        WHERE NOT f.free AND f.last_day >= f.started_on
+          AND NOT EXISTS (SELECT 1 FROM billing_unreached u WHERE u.patient_id = f.patient_id)
+        GROUP BY f.patient_id
     ), agreed AS (
         SELECT coalesce(range_agg(daterange(c.starts_on, c.ends_on, '[]')), '{}'::datemultirange) AS days
         FROM contract c WHERE c.tenant_id = :tenant_id
-    ), due AS (
-        SELECT f.patient_id,
-               (range_agg(daterange(f.started_on, f.last_day, '[]')) - coalesce(s.days, '{}'))
-               * a.days AS days
-        FROM facts f CROSS JOIN agreed a LEFT JOIN stops s ON s.patient_id = f.patient_id
-        WHERE NOT f.free AND f.last_day >= f.started_on
-          AND NOT EXISTS (SELECT 1 FROM unreached u WHERE u.patient_id = f.patient_id)
-        GROUP BY f.patient_id, s.days, a.days
     )
-"""
+    SELECT p.patient_id, (p.days - coalesce(s.days, '{}')) * a.days
+    FROM spans p CROSS JOIN agreed a LEFT JOIN stops s ON s.patient_id = p.patient_id
+""")
+_INDEX_FACTS = text("CREATE INDEX ON billing_facts (patient_id, started_on)")
+_ANALYZE_FACTS, _ANALYZE_DUE = text("ANALYZE billing_facts"), text("ANALYZE billing_due")
+
 # The enrolment that a patient-month hangs on: the one that began last before the month's end.
 _ENROLMENT = """
     CROSS JOIN LATERAL (
-        SELECT f.id, f.end_reason FROM facts f
+        SELECT f.id, f.end_reason FROM billing_facts f
         WHERE f.patient_id = d.patient_id AND NOT f.free AND f.started_on < {upto} AND f.last_day >= {since}
         ORDER BY f.started_on DESC, f.id DESC LIMIT 1
     ) AS e
 """
 
 
-def _with_due(statement: str, since: str = "", upto: str = "") -> TextClause:
-    """A statement on top of `facts`, `unreached`, `agreed` and `due`; `{enrolment}` stands for the join."""
-    return text(_DUE + statement.replace("{enrolment}", _ENROLMENT.format(since=since, upto=upto)))
+def _sql(statement: str, since: str = "", upto: str = "") -> TextClause:
+    """A statement, with that join in place of `{enrolment}`."""
+    join = _ENROLMENT.replace("{since}", since).replace("{upto}", upto)
+    return text(statement.replace("{enrolment}", join))
 
 
-_FILL = _with_due(
+_FILL = _sql(
     """
-    , wanted AS (
+    WITH before AS (
+        SELECT patient_id FROM ledger_entry
+        WHERE tenant_id = :tenant_id AND month = :previous AND kind IN ('carried', 'new') AND NOT leaves
+    ), wanted AS (
         SELECT d.patient_id, e.id AS enrolment_id,
-               CASE WHEN CASE WHEN :chained THEN before.id IS NOT NULL
+               CASE WHEN CASE WHEN :chained THEN d.patient_id IN (SELECT patient_id FROM before)
                               ELSE d.days @> CAST(:first AS date) AND d.days @> CAST(:first AS date) - 1 END
                     THEN 'carried' ELSE 'new' END AS kind,
                NOT (d.days @> CAST(:upto AS date) - 1 AND d.days @> CAST(:upto AS date)) AS leaves,
                coalesce(e.end_reason, 'ended') AS reason
-        FROM due d {enrolment}
-        LEFT JOIN ledger_entry before ON before.tenant_id = :tenant_id AND before.patient_id = d.patient_id
-            AND before.month = :previous AND before.kind IN ('carried', 'new') AND NOT before.leaves
+        FROM billing_due d {enrolment}
         WHERE d.days && daterange(:first, :upto)
         UNION ALL
         (SELECT DISTINCT ON (f.patient_id) f.patient_id, f.id, 'cancelled', true,
                CASE WHEN f.free THEN 'cancelled' ELSE 'deceased' END
-        FROM facts f LEFT JOIN unreached u ON u.patient_id = f.patient_id
+        FROM billing_facts f LEFT JOIN billing_unreached u ON u.patient_id = f.patient_id
         WHERE f.started_on >= :first AND f.started_on < :upto AND (f.free OR u.patient_id IS NOT NULL)
-          AND NOT EXISTS (SELECT 1 FROM due d
+          AND NOT EXISTS (SELECT 1 FROM billing_due d
                           WHERE d.patient_id = f.patient_id AND d.days && daterange(:first, :upto))
-          AND EXISTS (SELECT 1 FROM agreed a WHERE a.days && daterange(f.started_on, f.started_on, '[]'))
+          AND EXISTS (SELECT 1 FROM contract c WHERE c.tenant_id = :tenant_id
+                      AND daterange(c.starts_on, c.ends_on, '[]') @> f.started_on)
         ORDER BY f.patient_id, f.id)
     ), gone AS (
         DELETE FROM ledger_entry l
@@ -114,18 +139,18 @@ _FILL = _with_due(
 )
 
 # Months whose invoice is out, with the price that held: what is known too late goes onto the next invoice.
-_LATE = _with_due(
+_LATE = _sql(
     """
-    , closed AS (
+    WITH closed AS (
         SELECT i.month, (i.month + interval '1 month')::date AS upto, c.unit_fen
         FROM invoice i JOIN contract c ON c.tenant_id = i.tenant_id AND c.id = i.contract_id
         WHERE i.tenant_id = :tenant_id AND i.month < :first AND i.state IN ('issued', 'paid')
     ), wanted AS (
         SELECT m.month, m.unit_fen, d.patient_id, e.id AS enrolment_id
-        FROM closed m JOIN due d ON d.days && daterange(m.month, m.upto) {enrolment}
-        WHERE NOT EXISTS (
-            SELECT 1 FROM ledger_entry l WHERE l.tenant_id = :tenant_id AND l.month = m.month
-              AND l.patient_id = d.patient_id AND l.invoice_id IS DISTINCT FROM :invoice_id)
+        FROM closed m JOIN billing_due d ON d.days && daterange(m.month, m.upto) {enrolment}
+        WHERE (m.month, d.patient_id) NOT IN (  -- hashed once, whatever the planner thinks of the ledger
+            SELECT l.month, l.patient_id FROM ledger_entry l
+            WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.invoice_id IS DISTINCT FROM :invoice_id)
     ), gone AS (
         DELETE FROM ledger_entry l
         WHERE l.tenant_id = :tenant_id AND l.invoice_id = :invoice_id AND l.kind = 'late'
@@ -142,17 +167,17 @@ _LATE = _with_due(
     upto="m.upto",
 )
 
-_CREDIT = _with_due(
+_CREDIT = _sql(
     """
-    , wanted AS (
+    WITH wanted AS (
         SELECT l.id, l.month, l.patient_id, l.enrolment_id, l.unit_fen,
                CASE WHEN u.patient_id IS NOT NULL THEN 'deceased' WHEN f.free THEN 'cancelled'
                     ELSE coalesce(f.end_reason, 'ended') END AS reason
         FROM ledger_entry l
         JOIN invoice i ON i.tenant_id = l.tenant_id AND i.id = l.invoice_id AND i.state IN ('issued', 'paid')
-        LEFT JOIN due d ON d.patient_id = l.patient_id
-        LEFT JOIN unreached u ON u.patient_id = l.patient_id
-        LEFT JOIN facts f ON f.id = l.enrolment_id
+        JOIN billing_facts f ON f.id = l.enrolment_id
+        LEFT JOIN billing_due d ON d.patient_id = l.patient_id
+        LEFT JOIN billing_unreached u ON u.patient_id = l.patient_id
         WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.kind <> 'cancelled'
           AND NOT coalesce(d.days && daterange(l.month, (l.month + interval '1 month')::date), false)
           AND NOT EXISTS (SELECT 1 FROM ledger_credit c WHERE c.tenant_id = l.tenant_id
@@ -200,6 +225,7 @@ def fill(session: HospitalSession, month: date, *, now: datetime) -> int:
     state = session.execute(_STATE, values).one()
     if state.frozen or state.unit_fen is None:
         return int(state.entries)
+    _set_aside(session, values)
     chained = values | {"chained": state.chained, "unit_fen": state.unit_fen}
     return int(session.execute(_FILL, chained).scalar_one())
 
@@ -212,8 +238,20 @@ def correct_earlier(session: HospitalSession, month: date, invoice_id: UUID, *, 
     """
     session.flush()
     values = _values(session, month, now) | {"invoice_id": invoice_id}
+    _set_aside(session, values)
     session.execute(_LATE, values)
     session.execute(_CREDIT, values)
+
+
+def _set_aside(session: HospitalSession, values: dict[str, Any]) -> None:
+    for statement in _SET_UP:
+        session.execute(statement)
+    session.execute(_FACTS, values)
+    session.execute(_INDEX_FACTS)
+    session.execute(_ANALYZE_FACTS)
+    session.execute(_UNREACHED, values)
+    session.execute(_DUE, values)
+    session.execute(_ANALYZE_DUE)
 
 
 def _values(session: HospitalSession, month: date, now: datetime) -> dict[str, Any]:

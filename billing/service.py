@@ -133,9 +133,11 @@ def close_month(session: HospitalSession, month: date, *, now: datetime) -> Invo
         )
     contract = _contract_of(session, first)
     invoice = queries.invoice_of_month(session, first)
-    if invoice is not None and invoice.state != "draft":
-        return invoice
-    if invoice is None:
+    if invoice is not None:
+        invoice = locked(session, invoice.id)  # nobody issues it while it is being rewritten
+        if invoice.state != "draft":
+            return invoice
+    else:
         invoice = draft.new(contract, first, now)
         session.add(invoice)
         session.flush()

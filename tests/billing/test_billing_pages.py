@@ -22,7 +22,6 @@ from sqlalchemy import select
 from web_client import MASTER, Browser, browsing
 from world import World
 
-from billing import pages
 from billing.models import Contract, Invoice, StripeEvent
 from billing.service import Seller, Terms, agree, close_month, ensure_contract, issue
 from careloop import app
@@ -40,13 +39,6 @@ OCT_3 = datetime.fromisoformat("2026-10-03T09:00:00+08:00")
 SEPTEMBER = date(2026, 9, 1)
 HEQING, YUNLING = "/h/heqing/billing", "/h/yunling/billing"
 SYSTEM = PlatformScope(Actor.system("test"), "test")
-
-
-@pytest.fixture(autouse=True)
-def _listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The application with the pages of billing, whichever other rooms it has."""
-    others = [handler for handler in app.PAGES if handler not in pages.handlers]
-    monkeypatch.setattr(app, "PAGES", [*others, *pages.handlers])
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from uuid import UUID
 import pypdf
 import pytest
 from sqlalchemy import select, update
-from world import World
+from world import TestHospital, World
 
 from billing import queries
 from billing.document import invoice_pdf
@@ -317,3 +318,24 @@ def test_the_firm_sees_the_month_over_its_hospitals(world: World) -> None:
         assert queries.overview(firm, SEPTEMBER, now=china("2026-11-03T00:01"))[0].state == "overdue"
     with world.firm(None, world.yunling) as firm:
         assert [row.code for row in queries.overview(firm, SEPTEMBER, now=OCT_3)] == ["yunling"]
+
+
+def test_two_who_close_and_issue_at_once_make_one_invoice(engine_world: World) -> None:
+    for hospital in (engine_world.heqing, engine_world.yunling):
+        with engine_world.hospital(hospital) as session:
+            september(engine_world, session)
+
+    def close_and_issue(hospital: TestHospital) -> tuple[UUID, str | None, UUID | None]:
+        with engine_world.hospital(hospital) as session:
+            close_month(session, SEPTEMBER, now=OCT_3)
+        with engine_world.hospital(hospital) as session:
+            draft = close_month(session, SEPTEMBER, now=OCT_3)
+            invoice = issue(session, draft.id, now=OCT_3)
+            return invoice.id, invoice.number, invoice.pdf_file_id
+
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(close_and_issue, [engine_world.heqing, engine_world.yunling] * 4))
+    assert sorted(str(number) for _, number, _ in made) == ["HEQING-202609-001", "YUNLING-202609-001"]
+    with engine_world.hospital(engine_world.heqing) as session:
+        assert len(session.scalars(select(LedgerEntry)).all()) == 5
+        assert audit.first_broken(session) is None
