@@ -243,13 +243,18 @@ def _measures(report: MemberReport) -> TableView:
         Column("median", _("Group median"), Kind.DECIMAL),
     ]
     rows = [_measure_row(one) for one in report.compared]
-    note = _("Shares in percent. Flagged (10 to 29 answers): {flagged}.", flagged=_flagged(report))
+    flagged = _flagged(report)
+    note = (
+        _("Shares in percent. Flagged (10 to 29 answers): {flagged}.", flagged=flagged)
+        if flagged
+        else _("Shares in percent.")
+    )
     return TableView("measures", _("Own values beside the group"), columns, rows, note)
 
 
 def _flagged(report: MemberReport) -> str:
     between = "、" if current() == "zh_Hans" else ", "
-    return between.join(measure_name(one.measure) for one in report.compared if one.flagged) or "—"
+    return between.join(measure_name(one.measure) for one in report.compared if one.flagged)
 
 
 def _measure_row(compared: Compared) -> dict[str, Any]:
