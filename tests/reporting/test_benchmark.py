@@ -96,6 +96,21 @@ def test_five_with_the_reader_are_withheld_six_are_shown_and_one_that_leaves_blo
         assert {g[2] for g in index_groups(comparison, six[0]).values()} == {"too_few_hospitals"}
 
 
+def test_a_member_taken_out_of_a_released_month_blocks_what_is_left(world: World, six: list[UUID]) -> None:
+    seventh = another_hospital(world, "zz9x", "高原市人民医院")
+    crowd(world, seventh, [60, 90] * 6)
+    with firm(world, [*six, seventh]) as session:
+        whole = benchmark.run(session, SEPTEMBER, by="何琳", now=NOW)
+    with firm(world, [*six, seventh], ZHENG) as session:
+        approve(session, whole.id, by="郑总", now=NOW)
+    with firm(world, six) as session:
+        left = benchmark.run(session, SEPTEMBER, by="何琳", now=NOW)
+        comparison = results_of(left).comparison
+        assert set(index_groups(comparison, six[0]).values()) == {(6, None, "would_reveal")}
+        assert comparison.released == []
+        assert {one.reason for one in comparison.refused if one.measure == "index"} == {"would_reveal"}
+
+
 def test_a_member_with_nine_answers_contributes_nothing_and_still_reads(
     world: World, six: list[UUID]
 ) -> None:
@@ -152,10 +167,11 @@ def test_nothing_of_another_hospital_stands_in_a_members_report(world: World, si
             known = benchmark.member_report(session, SEPTEMBER)
             assert known is not None
         told = known[1]
-        english = member_pdf(told, made_at=NOW, language="en"), member_xlsx(told, made_at=NOW, language="en")
-        everything = " ".join(
-            [text_of(pdf), cells_of(xlsx), text_of(english[0]), cells_of(english[1]), str(stored.figures)]
-        )
+        parts = [text_of(pdf), cells_of(xlsx), str(stored.figures)]
+        if report is reports[0]:
+            parts.append(text_of(member_pdf(told, made_at=NOW, language="en")))
+            parts.append(cells_of(member_xlsx(told, made_at=NOW, language="en")))
+        everything = " ".join(parts)
         mine = str(report.tenant_id)
         for member in members:
             words = {member.name, member.code, "".join(member.name_en.split()), member.id}
@@ -285,7 +301,7 @@ MEMBERS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(MEMBERS, st.integers(0, 2**20), st.data())
 def test_every_release_passes_the_rules_against_all_releases_before_it(
     rows: list[tuple[str, str, str, int]], seed: int, data: st.DataObject
@@ -313,7 +329,7 @@ def test_every_release_passes_the_rules_against_all_releases_before_it(
 
 
 @given(MEMBERS, st.integers(0, 2**20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_order_of_the_members_changes_nothing(rows: list[tuple[str, str, str, int]], seed: int) -> None:
     members = [member(place, *row) for place, row in enumerate(rows)]
     shuffled = list(members)

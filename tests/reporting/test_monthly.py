@@ -5,7 +5,7 @@ nothing.
 from __future__ import annotations
 
 import io
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -21,6 +21,8 @@ from foundation.audit import AuditEvent
 from foundation.database import HospitalSession
 from foundation.documents.spreadsheet import Kind
 from foundation.languages import Language, speaking
+from foundation.work import JOBS
+from reporting import jobs
 from reporting.core import freeze_of
 from reporting.figures import freeze
 from reporting.measures import month_figures
@@ -172,3 +174,15 @@ def test_what_is_stored_is_what_is_measured_and_files_are_the_same_again(world: 
     lines = month_csv(figures).decode("utf-8-sig").splitlines()
     assert lines[0].startswith("指标,数值")
     assert any(line.startswith("满意度") and ",71.5," in line for line in lines)
+
+
+def test_day_three_makes_the_report_of_the_month_that_ended(world: World) -> None:
+    assert jobs.ended_month(DAY_THREE) == SEPTEMBER
+    assert jobs.ended_month(datetime.fromisoformat("2026-10-31T16:30Z")) == date(2026, 10, 1)
+    assert JOBS["reporting.month"].every == "15 10 3 * *", "18:15 in China, after the freeze"
+    with world.hospital(world.heqing) as session:
+        fill(world, session)
+        jobs.month(session, DAY_THREE)
+        found = latest_report(session, SEPTEMBER)
+        assert found is not None
+        assert (found.version, found.made_by) == (1, "CareLoop")
