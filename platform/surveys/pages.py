@@ -1,0 +1,33 @@
+"""Questionnaires and samples of a hospital (SC-54): what is asked, with which weights, and of whom."""
+
+from __future__ import annotations
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from foundation.web.pages import page
+from surveys import card_pages, labels, queries
+from tenants.rights import Action
+from tenants.visit import Visit
+
+
+@get("/h/{code:str}/surveys", sync_to_thread=True)
+def surveys_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Questionnaires and samples; the index only for those who may see the statistics (S4-16)."""
+    with visit.hospital(code, Action.VIEW_PLANS) as session:
+        asked, samples = queries.questionnaires(session), queries.samples(session)
+    return page(
+        "surveys/surveys.html",
+        visit=visit,
+        active="plans",
+        code=code,
+        asked=asked,
+        samples=samples,
+        may_see_index=visit.may(Action.VIEW_REPORTS, code),
+        labels=labels,
+    )
+
+
+handlers: list[ControllerRouterHandler] = [surveys_page, *card_pages.handlers]
