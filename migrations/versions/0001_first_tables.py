@@ -1299,7 +1299,7 @@ def _create_feedback_case() -> None:
         sa.Column("tier", sa.BigInteger(), nullable=False),
         sa.Column("medical_dispute", sa.Boolean(), nullable=False),
         sa.Column("text_cipher", sa.LargeBinary(), nullable=False),
-        sa.Column("wish", sa.Text(), nullable=False),
+        sa.Column("wish_cipher", sa.LargeBinary(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("first_receiver_id", sa.Uuid(), nullable=True),
         sa.Column("first_receiver", sa.Text(), nullable=False),

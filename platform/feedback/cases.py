@@ -134,7 +134,7 @@ def _row(session: HospitalSession, new: NewCase, actor: Actor, now: datetime) ->
         tier=COMPLAINT if new.medical_dispute else new.tier,
         medical_dispute=new.medical_dispute,
         text_cipher=data_key(session).encrypt(new.text),
-        wish=new.wish,
+        wish_cipher=data_key(session).encrypt(new.wish),
         received_at=now,
         first_receiver_id=actor.id,
         first_receiver=actor.name,

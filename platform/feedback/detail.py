@@ -112,7 +112,7 @@ def case_detail(session: HospitalSession, case_id: UUID, reader: Reader, now: da
         case=case,
         hidden=hidden,
         text="" if hidden else data_key(session).decrypt(case.text_cipher),
-        wish="" if hidden else case.wish,
+        wish="" if hidden else data_key(session).decrypt(case.wish_cipher),
         patient_name=patient.name if patient else "",
         ward=stay.ward if stay else "",
         department=place.name if place else "",

@@ -28,7 +28,7 @@ class FeedbackCase(TenantRow):
     tier: Mapped[int]
     medical_dispute: Mapped[bool]
     text_cipher: Mapped[bytes]
-    wish: Mapped[str]
+    wish_cipher: Mapped[bytes]
     received_at: Mapped[datetime]
     first_receiver_id: Mapped[UUID | None]
     first_receiver: Mapped[str]

@@ -50,7 +50,13 @@ class Settings(BaseSettings):
     stripe_api_base: str | None = Field(None, description="another Stripe server, for tests")
 
     @field_validator(
-        "database_url", "owner_database_url", "broker_url", "master_key", "stripe_api_key", mode="before"
+        "database_url",
+        "owner_database_url",
+        "broker_url",
+        "master_key",
+        "stripe_api_key",
+        "stripe_webhook_secret",
+        mode="before",
     )
     @classmethod
     def _empty_is_absent(cls, value: object) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -30,6 +30,7 @@ from surveys.models import Questionnaire
 from surveys.service import carries_survey, finish_response, instrument_of, open_response, record_answers
 
 TAGS = by_code()
+TWO_AGENTS = 2
 REACHED = {Outcome.COMPLETED, Outcome.PARTIAL}
 
 
@@ -42,19 +43,25 @@ class Round:
 
 
 def make_calls(stage: Stage, dice: Dice, part: Round) -> Counter[str]:
-    """Work the queue until it is empty for everybody; returns how the calls ended."""
+    """Work the queue until nobody is left to call; returns how the calls ended.
+
+    A task may be closed to one agent, so the queue is empty when two different agents have found nobody.
+    """
     by_tenant = {hospital.tenant_id: hospital for hospital in stage.hospitals}
     ended: Counter[str] = Counter()
-    working = list(stage.agents)
-    while working:
-        for agent, serves in list(working):
-            with stage.firm(agent, serves) as session:
-                card = queue.draw(session, agent, part.begins)
-            if card is None:
-                working.remove((agent, serves))
-                continue
-            with stage.hospital(by_tenant[card.tenant_id], agent) as session:
-                ended[_call(session, by_tenant[card.tenant_id], card, agent, dice, part)] += 1
+    working = deque(stage.agents)
+    found_nobody = 0
+    while working and found_nobody < TWO_AGENTS:
+        agent, serves = working[0]
+        with stage.firm(agent, serves) as session:
+            card = queue.draw(session, agent, part.begins)
+        if card is None:
+            working.popleft()
+            found_nobody += 1
+            continue
+        with stage.hospital(by_tenant[card.tenant_id], agent) as session:
+            ended[_call(session, by_tenant[card.tenant_id], card, agent, dice, part)] += 1
+        working.rotate(-1)
     return ended
 
 

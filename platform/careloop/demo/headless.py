@@ -102,7 +102,9 @@ def _invoices(stage: Stage, month: date, out: Path) -> list[dict[str, Any]]:
                     "hospital": hospital.cast.code,
                     "name": hospital.cast.name,
                     "patients": invoice.patients,
-                    "amount_fen": invoice.total_fen,
+                    "amount_fen": invoice.subtotal_fen,
+                    "vat_fen": invoice.vat_fen,
+                    "total_fen": invoice.total_fen,
                     "pdf": pdf,
                 }
             )
