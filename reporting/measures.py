@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from foundation.calendar import add_months, first_of_month
@@ -33,7 +34,6 @@ def month_figures(session: HospitalSession, month: date, *, cut: datetime | None
     given = details.parameters(session, this, before)
     own = core[session.tenant_id, first]
     audience = _leading(core)
-    dimensions, departments = details.dimensions(session, given), details.departments(session, given)
     problems, counts = details.problems_and_counts(session, given)
     cases, complaints, handling = details.cases(session, given)
     seen = details.encounters(session, given)
@@ -50,16 +50,7 @@ def month_figures(session: HospitalSession, month: date, *, cut: datetime | None
         collection_before=now_known[session.tenant_id, before.month].collection,
         response24=own.response24,
         tier=details.first_limits(session, given),
-        satisfaction=[
-            Satisfaction(
-                who,
-                own.asked(who).index(),
-                own.asked(who).satisfied_share(),
-                dimensions[who],
-                departments[who],
-            )
-            for who in AUDIENCES
-        ],
+        satisfaction=_satisfaction(session, own, given),
         problems=problems,
         heat=heat_table(counts, problems),
         contacts=details.contacts(session, given),
@@ -72,6 +63,16 @@ def month_figures(session: HospitalSession, month: date, *, cut: datetime | None
 
 
 AUDIENCES: tuple[Audience, ...] = ("inpatient", "outpatient")
+
+
+def _satisfaction(session: HospitalSession, own: Core, given: Mapping[str, Any]) -> list[Satisfaction]:
+    dimensions, departments = details.dimensions(session, given), details.departments(session, given)
+    return [
+        Satisfaction(
+            who, own.asked(who).index(), own.asked(who).satisfied_share(), dimensions[who], departments[who]
+        )
+        for who in AUDIENCES
+    ]
 
 
 def _leading(core: Mapping[tuple[UUID, date], Core]) -> Audience:

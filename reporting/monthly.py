@@ -34,10 +34,7 @@ def make_report(
     stay as they were, and the new one says what changed (更正). Two people making it at once make one.
     """
     first = first_of_month(month)
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
-        {"key": f"monthly-report:{session.tenant_id}:{first}"},
-    )
+    _lock(session, first)
     figures = month_figures(session, first)
     before = latest_report(session, first)
     if before is not None and before.figures == freeze(figures):
@@ -112,6 +109,13 @@ def reports(session: HospitalSession) -> Sequence[MonthlyReport]:
 def figures_of(report: MonthlyReport) -> MonthFigures:
     """The frozen figures of a report."""
     return thaw(report.figures, MonthFigures)
+
+
+def _lock(session: HospitalSession, month: date) -> None:
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
+        {"key": f"monthly-report:{session.tenant_id}:{month}"},
+    )
 
 
 def _changes(before: MonthlyReport | None, after: MonthFigures, language: Language) -> list[str]:
