@@ -14,12 +14,13 @@ from sqlalchemy.dialects.postgresql import insert
 from foundation.calendar import local_date, local_day_start
 from foundation.database import HospitalSession
 from foundation.ids import new_id
-from outreach.models import ContactTask
+from outreach.models import ContactTask, PatientHold
 from outreach.outcomes import Outcome
 from outreach.ranks import Rank
 from outreach.tasks import Made, TaskRequest, make_tasks
 from revisits.models import RevisitPlan, RevisitStep
 from revisits.schedule import DEFAULT_PLAN
+from surveys import service as surveys
 from surveys.bulk import whole_sets
 
 SOURCE = "revisit"
@@ -100,7 +101,7 @@ def ensure_plan(session: HospitalSession, *, now: datetime) -> UUID:
             tenant_id=session.tenant_id,
             id=new_id(),
             code="default",
-            name="出院回访(第1、3、6、10周,之后每三个月)",
+            name="出院回访：第1、3、6、10周，之后每三个月",
             name_en="After discharge: weeks 1, 3, 6, 10, then every three months",
             rules=DEFAULT_PLAN.to_numbers(),
             active=True,
@@ -207,7 +208,8 @@ def task_request(step: Row[UUID, UUID, UUID, int, date, date, date]) -> TaskRequ
 def close_windows(session: HospitalSession, *, now: datetime) -> int:
     """Steps whose window is over are missed (漏随访), and their open tasks expire; returns how many.
 
-    A booked callback outlives the window (its task closes later): such a step waits for that call.
+    A booked callback outlives the window (its task closes later), and a patient on an agent's card is left to
+    the agent: such a step waits for that call. What an expired task had answered is scored.
     """
     session.flush()
     still_called = exists(
@@ -216,7 +218,14 @@ def close_windows(session: HospitalSession, *, now: datetime) -> int:
             ContactTask.source == SOURCE,
             ContactTask.source_id == RevisitStep.id,
             ContactTask.state == "open",
-            ContactTask.closes_at > now,
+            (ContactTask.closes_at > now)
+            | exists(
+                select(1).where(
+                    PatientHold.tenant_id == ContactTask.tenant_id,
+                    PatientHold.id == ContactTask.patient_id,
+                    PatientHold.until >= now,
+                )
+            ),
         )
     )
     missed = session.scalars(
@@ -232,7 +241,7 @@ def close_windows(session: HospitalSession, *, now: datetime) -> int:
         .execution_options(synchronize_session="fetch")
     ).all()
     if missed:
-        session.execute(
+        expired = session.scalars(
             update(ContactTask)
             .where(
                 ContactTask.tenant_id == session.tenant_id,
@@ -241,6 +250,8 @@ def close_windows(session: HospitalSession, *, now: datetime) -> int:
                 ContactTask.state == "open",
             )
             .values(state="expired", outcome=Outcome.EXPIRED.value, closed_at=now)
+            .returning(ContactTask.id)
             .execution_options(synchronize_session="fetch")
-        )
+        ).all()
+        surveys.settle_many(session, expired, now=now)
     return len(missed)

@@ -6,7 +6,7 @@ frozen: its content is copied into the hospital's row when it is first used (S3-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -280,6 +280,21 @@ def settle(session: HospitalSession, task_id: UUID, *, now: datetime) -> Respons
     response.state, response.completed_at = "void", now
     session.flush()
     return response
+
+
+def settle_many(session: HospitalSession, task_ids: Sequence[UUID], *, now: datetime) -> int:
+    """`settle` for the few of these tasks that left a response open; returns how many."""
+    open_ones = session.scalars(
+        select(Response.task_id).where(
+            Response.tenant_id == session.tenant_id,
+            Response.task_id.in_(task_ids),
+            Response.state == "in_progress",
+        )
+    ).all()
+    for task_id in open_ones:
+        if task_id is not None:
+            settle(session, task_id, now=now)
+    return len(open_ones)
 
 
 def score_of(session: HospitalSession, response: Response) -> Score:

@@ -17,7 +17,7 @@ from foundation.calendar import local_day_start
 from foundation.database import HospitalSession
 from foundation.ids import new_id
 from outreach import tasks as contact_tasks
-from outreach.models import ContactTask
+from outreach.models import ContactTask, PatientHold
 from outreach.outcomes import Outcome, task_closed
 from outreach.ranks import Rank
 from patients import enrolment, suppression
@@ -246,6 +246,27 @@ def test_a_window_that_is_over_is_missed_unless_a_callback_is_booked(
     assert steps(heqing, booked)[0].state == "tasked"
     assert planning.close_windows(heqing, now=midnight + 2 * DAY) == 1
     assert steps(heqing, booked)[0].state == "missed"
+
+
+def test_a_patient_on_a_card_is_left_to_the_agent_and_an_expired_call_keeps_its_answers(
+    world: World, heqing: HospitalSession
+) -> None:
+    held, gone = (world.patient(heqing, discharged_on=TODAY - 7 * DAY) for _ in range(2))
+    jobs.plan(heqing, NOW)
+    (on_card,), (left,) = tasks(heqing, held), tasks(heqing, gone)
+    night = local_day_start(TODAY + DAY) + timedelta(minutes=15)
+    heqing.add(
+        PatientHold(
+            tenant_id=heqing.tenant_id, id=held.id, task_id=on_card.id, agent_id=world.people["agent"],
+            drawn_at=NOW, until=night + timedelta(minutes=5), why="rest", draft={},
+        )
+    )  # fmt: skip
+    response = surveys.open_response(heqing, left, agent=world.agent, mode="phone", now=NOW)
+    surveys.record_answer(heqing, response.id, "ward", 6, now=NOW)
+    assert planning.close_windows(heqing, now=night) == 1
+    assert steps(heqing, held)[0].state == "tasked"
+    assert steps(heqing, gone)[0].state == "missed"
+    assert response.state == "partial"
 
 
 def test_a_readmission_ends_the_old_plan_and_starts_anew(world: World, heqing: HospitalSession) -> None:
