@@ -20,6 +20,9 @@ from foundation.web.navigation import Item
 from outreach import pages as outreach_pages
 from patients import api as patients_api
 from patients import pages as patients_pages
+from reporting import pages as reporting_pages
+from revisits import pages as revisits_pages
+from surveys import pages as surveys_pages
 from tenants import pages as tenants_pages
 from tenants.arrival import Arrival
 from tenants.rights import Action
@@ -31,8 +34,11 @@ PAGES: list[ControllerRouterHandler] = [
     *tenants_pages.handlers,
     *patients_pages.handlers,
     *outreach_pages.handlers,
+    *surveys_pages.handlers,
+    *revisits_pages.handlers,
     *feedback_pages.handlers,
     *billing_pages.handlers,
+    *reporting_pages.handlers,
 ]
 
 # Handlers of /api/v1 with their whole path; they alone stand in the OpenAPI schema.

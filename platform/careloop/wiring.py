@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from feedback import hooks as feedback_hooks
+from feedback import panels as feedback_panels
 from outreach import tasks as outreach_tasks
 from revisits import hooks as revisits_hooks
 from surveys import hooks as surveys_hooks
+from surveys import panel as surveys_panel
 from tenants import reach
 from workforce import service as workforce_service
 
@@ -17,3 +19,10 @@ def wire() -> None:
     surveys_hooks.register()
     revisits_hooks.register()
     feedback_hooks.register()
+    surveys_panel.register()
+    surveys_panel.offer_reasons(reasons)
+
+
+def reasons() -> list[tuple[str, str]]:
+    """The reasons offered for a low answer: the tags of feedback, each with what a search for it may type."""
+    return [(name, typed) for _, _, tags in feedback_panels.tag_groups() for _, name, typed in tags]

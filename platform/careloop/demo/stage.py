@@ -4,7 +4,7 @@ services.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -83,12 +83,12 @@ class Stage:
             yield session
 
 
-def set_stage(database: Database, now: datetime) -> Stage:
+def set_stage(database: Database, now: datetime, hospitals: Sequence[DemoHospital] = HOSPITALS) -> Stage:
     """Make the firm, its hospitals and everybody in them."""
     stage = Stage(database, new_id())
     with stage.firm() as session:
         create_firm(session, code=FIRM_CODE, name=FIRM_NAME, name_en=FIRM_NAME_EN, now=now)
-    for cast in HOSPITALS:
+    for cast in hospitals:
         _add_hospital(stage, cast, now)
     with stage.firm() as session:
         _add_firm_people(session, stage, now)
@@ -155,7 +155,7 @@ def _add_firm_people(session: FirmSession, stage: Stage, now: datetime) -> None:
     by_code = {hospital.cast.code: hospital.tenant_id for hospital in stage.hospitals}
     for person in AGENTS:
         actor = _add_person(session, person, None, now)
-        serves = tuple(by_code[code] for code in person.serves)
+        serves = tuple(by_code[code] for code in person.serves if code in by_code)
         for tenant_id in serves:
             assign(session, _id(actor), tenant_id, now)
         stage.agents.append((actor, serves))
