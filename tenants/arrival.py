@@ -31,6 +31,7 @@ from tenants.rights import ASSIGNED_ONLY, Role
 from tenants.visit import HospitalFace, Member, PersonFacts, Visit, reach_of
 
 KEEP_SECONDS = 60
+FOR_ANYBODY = ("/static/", "/health/", "/metrics")
 SYSTEM = Actor.system("arrival")
 
 
@@ -41,11 +42,16 @@ class _Known:
     hospitals: dict[UUID, list[UUID]]  # of each firm, what the directory says could be within reach
 
 
+def _is_for_anybody(scope: Scope) -> bool:
+    """Whether an address is the same for everybody: files of the pages, health, figures."""
+    return scope["path"].startswith(FOR_ANYBODY)
+
+
 class Arrival(ASGIMiddleware):
     """Puts the visit onto the request as `viewer`, or nothing when nobody is signed in."""
 
     scopes = (ScopeType.HTTP,)
-    exclude_path_pattern = ("^/static/", "^/health/", "^/metrics")
+    should_bypass_for_scope = staticmethod(_is_for_anybody)
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
