@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from foundation import outbox, runtime
 from foundation.broker import BrokerSender, make_broker
 from foundation.clock import Clock, SystemClock
 from foundation.database import Database
-from foundation.embedded import EmbeddedServer, Endpoints
+from foundation.embedded import DataFolderHeld, EmbeddedServer, Endpoints
 from foundation.encryption import MasterKey
 from foundation.runtime import Hospital, Runtime
 from foundation.scope import Actor, PlatformScope
@@ -32,6 +33,7 @@ from tenants.models import DirectoryEntry
 
 log = structlog.get_logger()
 DEMO_CLOCK = "demo-clock.json"
+HOLDER_SECONDS = 20
 
 
 class OwnerUrlMissing(Exception):
@@ -64,12 +66,21 @@ def database_server(settings: Settings, *, purpose: str, exclusive: bool = False
             held_here=False,
         )
         return
-    running = None if exclusive else EmbeddedServer.running(settings.data_dir)
-    if running is not None:
-        yield Server(running, held_here=False)
-        return
     server = EmbeddedServer(settings.data_dir)
-    endpoints = server.start(purpose=purpose)
+    deadline = time.monotonic() + HOLDER_SECONDS
+    while True:
+        running = None if exclusive else EmbeddedServer.running(settings.data_dir)
+        if running is not None:
+            yield Server(running, held_here=False)
+            return
+        try:
+            endpoints = server.start(purpose=purpose)
+            break
+        except DataFolderHeld:
+            # Another process of ours may just be starting the server that we want to use.
+            if exclusive or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
     try:
         upgrade(Target.of(endpoints.owner_url, endpoints.runtime_url))
         yield Server(endpoints, held_here=True)
