@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from foundation.database import TableClass
 from foundation.policies import policy_statements
 
 revision = "0001"
@@ -116,7 +117,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _wall(table: str, table_class: str, *, anchor: bool = False, append_only: bool = False) -> None:
+def _wall(table: str, table_class: TableClass, *, anchor: bool = False, append_only: bool = False) -> None:
     for statement in policy_statements(table, table_class, anchor=anchor, append_only=append_only):
         op.execute(statement)
 

@@ -28,7 +28,8 @@ class Hospital:
 class Runtime:
     """The parts of a running process.
 
-    `hospitals` and `firms` list what scheduled work goes over; `sender` is None where no broker is spoken to, and
+    `hospitals` and `firms` list what scheduled work goes over; `sender` is None where no broker is spoken
+    to, and
     the outbox then waits for a process that does.
     """
 
