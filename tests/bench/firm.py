@@ -6,6 +6,7 @@ The numbers are mixed by multiplication and not drawn, so every run works on the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -21,6 +22,7 @@ from outreach.ranks import Rank
 from tenants.models import Department, DirectoryEntry, Firm, Hospital, Membership, Person
 
 TASKS_A_PATIENT = 2
+LOADERS = 2
 LOADED = ("patient", "contact_point", "contact_task", "call", "suppression", "hospital")
 
 
@@ -178,8 +180,12 @@ def load_queue(db: Database, firm: BenchFirm, tasks: int) -> None:
         "rest": int(Rank.REST),
     }
     statements = [(text(load), text(load).compile().params) for load in LOADS]
-    for tenant_id in firm.queue:
+
+    def fill(tenant_id: UUID) -> None:
         known = values | {"tenant_id": tenant_id}
         with db.hospital(firm.hospital_scope(tenant_id)) as session:
             for statement, wanted in statements:
                 session.execute(statement, {name: known[name] for name in wanted})
+
+    with ThreadPoolExecutor(LOADERS) as loaders:
+        list(loaders.map(fill, firm.queue))

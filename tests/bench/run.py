@@ -43,8 +43,8 @@ FULL = Size(
     import_rows=200_000,
     imports=1,
     enrolments=20_000,
-    rounds=5,
-    requests=40,
+    rounds=3,
+    requests=30,
     cases=200,
 )
 SMALL = Size(
