@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, time, timedelta
 
-from foundation.languages import format_datetime, gettext
+from foundation.calendar import SHANGHAI
+from foundation.languages import format_datetime, format_day, gettext
 from foundation.web.templates import masked_name
 from outreach.errors import ContactRefused, OutcomeIncomplete
 from outreach.outcomes import EFFECTS, Effect, Outcome
@@ -154,6 +156,14 @@ def address(name: str, sex: str | None, *, minor: bool) -> str:
 def effect(outcome: Outcome) -> str:
     """What an outcome does, as printed beside it."""
     return of(EFFECT_TEXTS, _effect_code(outcome, EFFECTS[outcome]))
+
+
+def limit(moment: datetime) -> str:
+    """A limit as people say it: what ends with a day by that day, anything else by day and time."""
+    local = moment.astimezone(SHANGHAI)
+    if local.time() == time(0):
+        return format_day(local.date() - timedelta(days=1))
+    return format_datetime(moment)
 
 
 def refusal(error: ContactRefused) -> str:
