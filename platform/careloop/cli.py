@@ -6,13 +6,11 @@ Exit codes: 0 success, 2 a user's mistake (one sentence on standard error).
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 from rich.console import Console
-
-from careloop.commands import admin, data, operate
-from careloop.commands.errors import sentence_for
 
 app = App(
     name="careloop",
@@ -20,9 +18,20 @@ app = App(
     version_flags=["--version"],
     result_action="return_value",
 )
-for group in (operate.commands, data.commands, admin.commands):
-    for command in group:
-        app.command(command)
+# Imported when typed: `careloop migrate` does not wait for what draws the reports.
+for name, path, summary in (
+    ("serve", "operate:serve", "Serve pages until stopped."),
+    ("worker", "operate:worker", "Work through background messages until stopped."),
+    ("scheduler", "operate:scheduler", "Send the ticks of periodic work until stopped; run exactly one."),
+    ("migrate", "operate:migrate", "Bring the database up to date, as the owner."),
+    ("doctor", "operate:doctor", "Say what is wrong with this installation, and the fix."),
+    ("demo", "demo:demo", "Show the product with an invented firm and twelve invented hospitals."),
+    ("import", "data:import_command", "Import a hospital's export."),
+    ("firm", "admin:firm_group", "Outsourcing firms."),
+    ("hospital", "admin:hospital_group", "Hospitals."),
+    ("person", "admin:person_group", "People who sign in."),
+):
+    app.command(f"careloop.commands.{path}", name=name, help=summary)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     except CycloptsError as error:
         fail(str(error).strip().splitlines()[0])
     except Exception as error:
-        sentence = sentence_for(error)
+        sentence = import_module("careloop.commands.errors").sentence_for(error)
         if sentence is None:
             raise
         fail(sentence)

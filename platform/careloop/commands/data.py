@@ -84,4 +84,3 @@ def read(file: Path) -> bytes:
 
 import_command = App(name="import", help="Import a hospital's export.")
 import_command.default(import_)
-commands = (import_command,)

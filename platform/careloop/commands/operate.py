@@ -1,14 +1,13 @@
-"""Running the product: serve, worker, scheduler, migrate, doctor, demo."""
+"""Running the product: serve, worker, scheduler, migrate, doctor."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from careloop import processes
 from careloop.assemble import database_server, migration_target
-from careloop.commands.demo import demo
 from careloop.commands.output import report
 from careloop.doctor import examine
 from careloop.migrate import check as check_schema
@@ -16,6 +15,8 @@ from careloop.migrate import upgrade
 from foundation.logs import configure
 from foundation.settings import Settings
 
+# Imported when a process stays: a web server and a worker are much to load for `careloop migrate`.
+PROCESSES = "careloop.processes"
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 
 
@@ -23,21 +24,21 @@ def serve() -> None:
     """Serve pages until stopped."""
     settings = started()
     with database_server(settings, purpose="careloop serve") as server:
-        processes.run_web(settings, server)
+        import_module(PROCESSES).run_web(settings, server)
 
 
 def worker() -> None:
     """Work through background messages until stopped."""
     settings = started()
     with database_server(settings, purpose="careloop worker") as server:
-        processes.run_worker(settings, server)
+        import_module(PROCESSES).run_worker(settings, server)
 
 
 def scheduler() -> None:
     """Send the ticks of periodic work until stopped; run exactly one."""
     settings = started()
     with database_server(settings, purpose="careloop scheduler") as server:
-        processes.run_scheduler(settings, server)
+        import_module(PROCESSES).run_scheduler(settings, server)
 
 
 def migrate(*, check: bool = False, json: Json = False) -> None:
@@ -72,6 +73,3 @@ def started() -> Settings:
     settings = Settings()
     configure(settings.log_format)
     return settings
-
-
-commands = (serve, worker, scheduler, migrate, doctor, demo)

@@ -1,0 +1,103 @@
+"""The demo's story: told by the product's services, and the same from the same seed."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from conftest import TestServer, sqlalchemy_url
+from sqlalchemy import create_engine, func, select
+
+from billing.models import Invoice, LedgerEntry
+from careloop.demo.cast import HOSPITALS, DemoHospital
+from careloop.demo.chapters import Chapter, close_chapter, tell_chapter
+from careloop.demo.stage import Stage, set_stage
+from careloop.wiring import wire
+from feedback.models import FeedbackCase
+from foundation import runtime
+from foundation.audit import first_broken
+from foundation.calendar import local_day_start
+from foundation.clock import SystemClock
+from foundation.database import Database
+from foundation.ids import new_id
+from foundation.runtime import Runtime
+from foundation.settings import Settings
+from outreach.models import Call, ContactTask
+from reporting.models import MonthlyReport
+from surveys.models import Response
+
+MONTH = date(2026, 9, 1)
+SMALL = next(hospital for hospital in HOSPITALS if hospital.code == "kangning")
+
+
+def tell(server: TestServer, seed: str) -> tuple[Stage, dict[str, object]]:
+    """One small hospital's September in a database of its own."""
+    from conftest import MASTER_KEY
+
+    urls = server.new_database(f"story_{new_id().hex[-12:]}")
+    database = Database(create_engine(sqlalchemy_url(urls.runtime)), master_key=MASTER_KEY)
+    runtime.install(Runtime(Settings(), database, SystemClock(), MASTER_KEY))
+    wire()
+    hospital: DemoHospital = SMALL
+    stage = set_stage(database, local_day_start(MONTH) + timedelta(hours=6), [hospital])
+    chapter = Chapter(
+        hospital=stage.hospitals[0],
+        firm_id=stage.firm_id,
+        agents=tuple(agent for agent, serves in stage.agents if serves),
+        operations=stage.operations,
+        seed=seed,
+        month=MONTH,
+    )
+    told = tell_chapter(chapter)
+    close_chapter(chapter)
+    return stage, {"imports": told.imports, "ended": dict(told.ended), **_facts(stage)}
+
+
+def _facts(stage: Stage) -> dict[str, object]:
+    with stage.hospital(stage.hospitals[0]) as session:
+        return {
+            "states": dict(
+                session.execute(select(ContactTask.state, func.count()).group_by(ContactTask.state))
+                .tuples()
+                .all()
+            ),
+            "indexes": sorted(session.scalars(select(Response.index_value)).all(), key=str),
+            "cases": session.scalars(select(FeedbackCase.tag).order_by(FeedbackCase.tag)).all(),
+            "invoice": session.scalars(select(Invoice.total_fen)).all(),
+            "report": session.scalars(select(MonthlyReport.figures)).one(),
+        }
+
+
+@pytest.fixture(scope="module")
+def first(server: TestServer) -> tuple[Stage, dict[str, object]]:
+    return tell(server, "2026")
+
+
+def test_the_same_seed_tells_the_same_story(
+    first: tuple[Stage, dict[str, object]], server: TestServer
+) -> None:
+    assert tell(server, "2026")[1] == first[1]
+
+
+def test_nobody_is_called_outside_calling_hours(first: tuple[Stage, dict[str, object]]) -> None:
+    stage, _ = first
+    with stage.hospital(stage.hospitals[0]) as session:
+        local = func.timezone("Asia/Shanghai", Call.dialled_at)
+        hours = session.scalars(select(func.extract("hour", local)).distinct()).all()
+    assert hours
+    assert {int(hour) for hour in hours} <= {9, 10, 11, 14, 15, 16, 17, 18, 19}
+
+
+def test_the_month_ends_in_an_invoice_of_its_ledger(first: tuple[Stage, dict[str, object]]) -> None:
+    stage, _ = first
+    with stage.hospital(stage.hospitals[0]) as session:
+        invoice = session.scalars(select(Invoice)).one()
+        billed = session.scalar(select(func.count()).select_from(LedgerEntry))
+        assert invoice.state == "issued"
+        assert invoice.subtotal_fen == 1250 * (billed or 0) > 0
+
+
+def test_the_story_leaves_a_whole_audit_trail(first: tuple[Stage, dict[str, object]]) -> None:
+    stage, _ = first
+    with stage.hospital(stage.hospitals[0]) as session:
+        assert first_broken(session) is None
