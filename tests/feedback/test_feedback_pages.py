@@ -183,7 +183,7 @@ def test_a_deadline_explains_itself_and_reading_is_recorded(
     page = browser.enter(world.people["heqing_admin"]).get(f"/h/heqing/cases/{case.id}")
     words = text_of(page.text)
     assert "&lt;b&gt;护士&lt;/b&gt;不耐心" in page.text
-    assert "12 小时 · S0-22 · default-1" in words
+    assert "12 小时 · S0-22 · 规则版本 default-1" in words
     assert "超期 1 小时" in words
     assert "王**" in words
     assert "王小明" not in words
