@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 from world import World, build_world
@@ -22,6 +23,10 @@ from careloop.migrate import Target, upgrade
 from foundation.database import Database
 from foundation.embedded import EmbeddedServer, private_folder
 from foundation.encryption import MasterKey
+
+# A slow machine is no fault of a rule: what takes long is measured in tests/bench.
+settings.register_profile("careloop", deadline=None)
+settings.load_profile("careloop")
 
 MASTER_KEY = MasterKey(b"0123456789abcdef0123456789abcdef")
 TEMPLATE = "template_careloop"
