@@ -173,20 +173,15 @@ def unstage(session: HospitalSession) -> None:
 
 
 class _Seal:
-    """Encrypts each distinct number once: (cipher, blind index, mask)."""
+    """Encrypts a number: (cipher, blind index, mask). Nothing is remembered: numbers hardly ever repeat."""
 
     def __init__(self, key: DataKey) -> None:
         self._key = key
-        self._seen: dict[str, tuple[bytes, bytes, str]] = {}
 
     def __call__(self, number: str | None) -> tuple[bytes | None, bytes | None, str | None]:
         if number is None:
             return None, None, None
-        sealed = self._seen.get(number)
-        if sealed is None:
-            sealed = self._key.encrypt(number), self._key.blind_index(number), mask_phone(number)
-            self._seen[number] = sealed
-        return sealed
+        return self._key.encrypt(number), self._key.blind_index(number), mask_phone(number)
 
 
 def _person_row(patient_id: UUID, is_new: bool, record: Record, seal: _Seal) -> tuple[Any, ...]:
