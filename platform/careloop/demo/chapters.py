@@ -28,6 +28,7 @@ from foundation.calendar import add_months, local_day_start
 from foundation.logs import configure
 from foundation.scope import Actor
 from foundation.settings import Settings
+from outreach.jobs import expire
 from patients.importing import import_file
 from reporting import monthly
 from revisits import planning
@@ -138,6 +139,7 @@ def _plan(stage: Stage, chapter: Chapter, day: date) -> None:
     dawn: datetime = local_day_start(day) + timedelta(hours=7)
     cast, month = chapter.hospital.cast, chapter.month
     with stage.hospital(chapter.hospital) as session:
+        expire(session, dawn)
         planning.close_windows(session, now=dawn)
         planning.materialise(session, day, now=dawn)
         planning.open_tasks(session, now=dawn)
