@@ -23,7 +23,7 @@ from litestar.status_codes import (
     HTTP_503_SERVICE_UNAVAILABLE,
 )
 from litestar.types import ExceptionHandlersMap
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from foundation import languages
@@ -34,6 +34,8 @@ from foundation.web.pages import Viewer, fragment, page
 LANGUAGE_COOKIE = "careloop_language"
 SIGN_IN = "/signin"
 API = "/api/"
+# PostgreSQL's words for two who did the same, or waited for each other: 23505, 40001, 40P01.
+AT_ONCE = frozenset({"23505", "40001", "40P01"})
 log = structlog.get_logger()
 
 
@@ -63,6 +65,8 @@ def handlers() -> ExceptionHandlersMap:
         UserMistake: _mistake,
         NotSignedIn: _sign_in,
         HTTPException: _http,
+        DataError: _unfit,
+        IntegrityError: _at_once,
         OperationalError: _database,
         InterfaceError: _database,
         PoolTimeout: _database,
@@ -124,6 +128,8 @@ def _database(request: Request[Any, Any, Any], error: Exception) -> Response[Any
     """A lost connection is said in so many words; any other operational error is ours."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None)
+        if state in AT_ONCE:
+            return _at_once(request, error)
         if state is not None and not state.startswith(("08", "57P", "53")):
             return _broken(request, error)
     _prepare(request)
@@ -134,6 +140,26 @@ def _database(request: Request[Any, Any, Any], error: Exception) -> Response[Any
             HTTP_503_SERVICE_UNAVAILABLE, languages.gettext("The database cannot be reached."), headers
         )
     return _error_page(request, "errors/unavailable.html", HTTP_503_SERVICE_UNAVAILABLE, headers=headers)
+
+
+def _unfit(request: Request[Any, Any, Any], error: DataError) -> Response[Any]:
+    """A value that no column can hold (a NUL character, a number beyond all bounds) was typed by somebody."""
+    log.warning("value refused by the database", path=request.url.path, error=type(error.orig).__name__)
+    return _mistake(
+        request,
+        UserMistake("A number or a date is too large, or a text holds a character that cannot be kept."),
+    )
+
+
+def _at_once(request: Request[Any, Any, Any], error: DBAPIError) -> Response[Any]:
+    """Two people made the same thing at the same moment: one did, the other is told; nothing is half done."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state not in AT_ONCE:
+        return _broken(request, error)
+    log.warning("two at once", path=request.url.path, state=state)
+    return _mistake(
+        request, UserMistake("Somebody did this at the same moment. Load the page again and look.")
+    )
 
 
 def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
