@@ -133,7 +133,7 @@ def callback_answer(
     """The patient's answer, from the card; the call itself ends by its outcome as usual."""
     with visit.hospital(code, Action.HANDLE_CASES) as session:
         _held_task(session, data.task_id, visit)
-        level = None if data.level == "refused" else int(data.level) if data.level.isdigit() else 0
+        level = None if data.level == "refused" else labels.level_of(data.level)
         try:
             case = service.record_callback(
                 session,

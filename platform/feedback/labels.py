@@ -198,6 +198,11 @@ def level_name(level: int) -> str:
     return _(LEVEL_NAMES[str(level)])
 
 
+def level_of(typed: str) -> int:
+    """The level of a form, 1 to 6; 0, which no service takes, for anything else."""
+    return int(typed) if typed in LEVEL_NAMES else 0
+
+
 def refusal_text(reason: str) -> str:
     """Why a step is not possible, as one sentence."""
     return _(REFUSAL_TEXTS[reason])

@@ -189,8 +189,7 @@ def _take(session: HospitalSession, case_id: UUID, wanted: Step, data: StepForm,
     elif data.level in {"unreachable", "refused"}:
         service.record_callback(session, case_id, None, note=note, because=data.level, **who)  # type: ignore[arg-type]
     else:
-        level = int(data.level) if data.level.isdigit() else 0
-        service.record_callback(session, case_id, level, note=note, **who)
+        service.record_callback(session, case_id, labels.level_of(data.level), note=note, **who)
 
 
 def reader_of(visit: Visit, code: str) -> Reader:

@@ -34,6 +34,7 @@ from tenants.visit import Visit
 WORKBENCH = "/workbench"
 CARD = "/workbench/card"
 NOTE_LENGTH = 2000
+FIRST_DAY = date(2000, 1, 1)  # there is no work of ours before it
 DRAFT_FIELDS = ("note", "outcome", "callback_at", "reported_by", "happened_on")
 
 
@@ -178,7 +179,7 @@ def finish(
         try:
             calls.finish(
                 session,
-                UUID(data.call_id) if data.call_id else None,
+                _call_id(data.call_id),
                 task_id,
                 Outcome(data.outcome),
                 agent=visit.actor,
@@ -244,6 +245,8 @@ def my_day_page(visit: NamedDependency[Visit], day: FromQuery[date | None] = Non
     """SC-7: what this agent did today, or on another day, and the promises still open."""
     today = local_date(visit.now)
     shown = min(day or today, today)
+    if shown < FIRST_DAY:
+        raise NotFound
     with visit.firm(Action.WORK_QUEUE) as session:
         mine = queries.my_day(session, visit.person.id, shown, visit.now)
     return page(
@@ -280,6 +283,14 @@ def _require_task(session: HospitalSession, task_id: UUID) -> ContactTask:
     if task is None:
         raise NotFound
     return task
+
+
+def _call_id(typed: str) -> UUID | None:
+    """The call of the form; None when nothing was dialled. One that is none is not this agent's either."""
+    try:
+        return UUID(typed) if typed else None
+    except ValueError as error:
+        raise _gone() from error
 
 
 def _gone() -> UserMistake:
