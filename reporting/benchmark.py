@@ -166,9 +166,11 @@ def store_files(session: HospitalSession, report_id: UUID, *, now: datetime) -> 
 
 
 def get_run(session: FirmSession, run_id: UUID, *, lock: bool = False) -> BenchmarkRun:
-    """A run of this firm; raises `UnknownRun`."""
+    """A run of this firm, with `lock` read afresh for change; raises `UnknownRun`."""
     statement = select(BenchmarkRun).where(BenchmarkRun.firm_id == session.firm_id, BenchmarkRun.id == run_id)
-    found = session.scalar(statement.with_for_update() if lock else statement)
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    found = session.scalar(statement)
     if found is None:
         raise UnknownRun(str(run_id))
     return found
