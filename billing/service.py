@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 
 from billing import document, draft, ledger, queries
 from billing.errors import NoContract, NoSuchInvoice, Refused
@@ -78,6 +78,11 @@ def agree(session: HospitalSession, terms: Terms, *, starts_on: date, now: datet
         raise Refused(_("A contract needs a price, a VAT rate below 100 % and up to 365 days to pay."))
     if terms.payment == "stripe" and "@" not in terms.billing_email:
         raise Refused(_("Payment by link needs the e-mail address that invoices go to."))
+    # A first contract has no row to lock, and a row waited for does not show the one made meanwhile.
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
+        {"key": f"contract:{session.tenant_id}"},
+    )
     last = session.scalar(
         select(Contract)
         .where(Contract.tenant_id == session.tenant_id)
