@@ -22,6 +22,8 @@ from tenants.regions import region_name
 from tenants.rights import ASSIGNED_ONLY, SIDES, Action, Role, role_name
 from tenants.visit import Visit
 
+# A form in which one box is ticked brings a text, with several a list.
+Codes = str | tuple[str, ...]
 ROLES = tuple(role for role in Role if SIDES[role] != "platform")
 
 
@@ -47,13 +49,13 @@ class PersonForm(msgspec.Struct):
     role: str
     hospital: str = ""
     department: str = ""
-    assigned: list[str] = []
+    assigned: Codes = ()
 
 
 class AssignmentForm(msgspec.Struct):
     """The hospitals of an agent: codes."""
 
-    assigned: list[str] = []
+    assigned: Codes = ()
 
 
 @get("/firm/hospitals", sync_to_thread=True)
@@ -164,8 +166,9 @@ def set_hospitals(
     return redirect("/firm/people", notice=_("Saved."))
 
 
-def _tenants(visit: Visit, codes: list[str]) -> frozenset[UUID]:
-    return frozenset(visit.reached[code].face.tenant_id for code in codes if code in visit.reached)
+def _tenants(visit: Visit, codes: Codes) -> frozenset[UUID]:
+    chosen = (codes,) if isinstance(codes, str) else codes
+    return frozenset(visit.reached[code].face.tenant_id for code in chosen if code in visit.reached)
 
 
 def _site(request: Request[Any, Any, Any]) -> str:

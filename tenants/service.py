@@ -154,6 +154,11 @@ def invite_person(
         raise UserMistake(_("This is not an e-mail address: {email}", email=email.strip()))
     _check_side(session, role, tenant_id)
     person = session.scalar(select(Person).where(Person.email == wanted))
+    if person is not None and person.password_hash is None and _belongs_elsewhere(session, person.id):
+        # The link would open what another firm gave to this account.
+        raise UserMistake(
+            _("This address was invited elsewhere and has no password yet; it must be accepted there first.")
+        )
     if person is None:
         person = make_person(session, email=wanted, name=name, language=language, now=now)
     add_member(
@@ -353,6 +358,16 @@ def _check_side(session: FirmSession, role: Role, tenant_id: UUID | None) -> Non
         )
         if session.scalar(own) is None:
             raise UserMistake(_("There is no such hospital."))
+
+
+def _belongs_elsewhere(session: FirmSession, person_id: UUID) -> bool:
+    """Whether a person holds a role outside the session's firm and its hospitals, or on the platform."""
+    own = select(DirectoryEntry.tenant_id).where(
+        DirectoryEntry.kind == "hospital", DirectoryEntry.firm_id == session.firm_id
+    )
+    ours = (Membership.firm_id == session.firm_id) | Membership.tenant_id.in_(own)
+    outside = select(Membership.id).where(Membership.person_id == person_id, ours.is_not(True)).limit(1)
+    return session.scalar(outside) is not None
 
 
 def _named(name: str) -> str:
