@@ -16,13 +16,12 @@ from types import FrameType
 import periodiq
 import structlog
 from dramatiq import Worker
-from dramatiq.errors import BrokerError
 from granian import Granian
 from granian.constants import Interfaces
 
 from careloop import jobs as careloop_jobs
 from careloop.assemble import Server, assembled, broker_url
-from foundation.broker import declare_actors, make_broker
+from foundation.broker import LOST, declare_actors, make_broker
 from foundation.settings import Settings
 
 log = structlog.get_logger()
@@ -88,7 +87,7 @@ def run_scheduler(settings: Settings, server: Server) -> None:
                 scheduler = periodiq.Scheduler(actors=actors)
                 scheduler.schedule()
                 scheduler.loop()
-            except (BrokerError, ConnectionError, OSError) as error:
+            except LOST as error:
                 log.warning("broker lost, trying again", error=type(error).__name__)
                 time.sleep(RETRY_SECONDS)
             except (KeyboardInterrupt, SystemExit):

@@ -13,8 +13,10 @@ import dramatiq
 from dramatiq import Broker, Message
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import BrokerError
 from dramatiq_postgres import PostgresBroker
 from periodiq import PeriodiqMiddleware, cron
+from redis.exceptions import RedisError
 
 from foundation.work import JOBS, Job, fan_out, run_job
 
@@ -84,16 +86,31 @@ def _declare_tick(broker: Broker, found: Job) -> None:
     decorate(tick)
 
 
+# What the brokers raise when they cannot be reached.
+LOST = (BrokerError, RedisError, OSError)
+
+
+class BrokerAway(ConnectionError):
+    """The broker cannot be reached, whichever it is: each names this differently."""
+
+
 class BrokerSender:
-    """Sends outbox messages (foundation.outbox.Sender) to a broker."""
+    """Sends outbox messages (foundation.outbox.Sender) to a broker. A broker that is away
+    when a process starts is asked again at each message.
+    """
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        broker.declare_queue(QUEUE)
 
     def send(self, job: str, arguments: dict[str, Any]) -> None:
-        """Hand over one message; the actor is found by name in whichever worker takes it."""
+        """Hand over one message; the actor is found by name in whichever worker takes it. Raises
+        `BrokerAway`.
+        """
         message: Message[Any] = Message(
             queue_name=QUEUE, actor_name=job, args=(), kwargs=arguments, options={}
         )
-        self.broker.enqueue(message)
+        try:
+            self.broker.declare_queue(QUEUE)
+            self.broker.enqueue(message)
+        except LOST as error:
+            raise BrokerAway(type(error).__name__) from error

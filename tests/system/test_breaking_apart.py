@@ -22,12 +22,20 @@ from sqlalchemy import Engine, func, select, text
 from web_client import MASTER, browsing
 from world import NOW, World
 
+from billing.errors import Refused
 from billing.models import Contract, Invoice, LedgerEntry
 from billing.service import Terms, agree, close_month, ensure_contract
 from careloop import wiring
+from careloop.assemble import send_queued
 from feedback.service import open_case
+from foundation import outbox
+from foundation.broker import BrokerSender, make_broker
 from foundation.clock import SetClock
 from foundation.database import Database
+from foundation.outbox import OutboxMessage
+from foundation.runtime import Runtime
+from foundation.scope import PlatformScope
+from foundation.settings import Settings
 from outreach.calls import dial
 from outreach.errors import ContactRefused
 from outreach.models import ContactTask, PatientHold
@@ -245,6 +253,27 @@ def test_a_connection_lost_under_a_request_is_said_and_the_next_one_works(
         with world.hospital(world.heqing) as session:
             assert suppression.active_reasons(session, patient.id) == []
         assert browser.post(path, {"reason": "refused"}).status_code == 303
+
+
+@pytest.mark.parametrize("url", ["amqp://guest:guest@127.0.0.1:1/", "redis://127.0.0.1:1/0"])
+def test_a_broker_that_is_away_stops_no_request_and_its_messages_stay(engine_world: World, url: str) -> None:
+    """Also when it is away already as the process starts."""
+    database = engine_world.db
+    assert database.master_key is not None
+    parts = Runtime(Settings(), database, SetClock(NOW), database.master_key)
+    parts.sender = BrokerSender(make_broker(url))
+    database.after_commit = lambda ids: send_queued(parts, ids)
+    with engine_world.hospital(engine_world.heqing) as session:
+        outbox.enqueue(session, "test.any", now=NOW)
+    with database.platform(PlatformScope(engine_world.agent, "test")) as platform:
+        assert platform.scalars(select(OutboxMessage.sent_at)).all() == [None]
+
+
+def test_a_contract_of_a_far_year_is_a_slip_of_the_pen(world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        with pytest.raises(Refused):
+            agree(session, Terms(), starts_on=date(2062, 9, 1), now=NOW)
+        agree(session, Terms(), starts_on=date(2026, 9, 1), now=NOW)
 
 
 # ------------------------------------------------------------------------------------------------ clocks
