@@ -28,6 +28,8 @@ from tenants.keys import data_key
 from tenants.models import Hospital
 
 Payment = Literal["bank", "stripe"]
+# A slip of the pen (2062 for 2026) could not be taken back: the next contract must begin later still.
+FARTHEST_BEGIN = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def agree(session: HospitalSession, terms: Terms, *, starts_on: date, now: datet
     """
     if terms.unit_fen <= 0 or not 0 <= terms.vat_rate < 1 or not 0 <= terms.due_days <= 365:
         raise Refused(_("A contract needs a price, a VAT rate below 100 % and up to 365 days to pay."))
+    if starts_on > local_date(now) + FARTHEST_BEGIN:
+        raise Refused(_("A contract begins within the next year: please check the date."))
     if terms.payment == "stripe" and "@" not in terms.billing_email:
         raise Refused(_("Payment by link needs the e-mail address that invoices go to."))
     # A first contract has no row to lock, and a row waited for does not show the one made meanwhile.
