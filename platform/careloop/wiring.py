@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from feedback import hooks as feedback_hooks
 from feedback import panels as feedback_panels
+from feedback import timeline as feedback_timeline
 from outreach import tasks as outreach_tasks
+from outreach import timeline as outreach_timeline
 from revisits import hooks as revisits_hooks
 from surveys import hooks as surveys_hooks
 from surveys import panel as surveys_panel
+from surveys import timeline as surveys_timeline
 from tenants import reach
 from workforce import service as workforce_service
 
@@ -21,6 +24,8 @@ def wire() -> None:
     feedback_hooks.register()
     surveys_panel.register()
     surveys_panel.offer_reasons(reasons)
+    for timeline in (outreach_timeline, surveys_timeline, feedback_timeline):
+        timeline.register()
 
 
 def reasons() -> list[tuple[str, str]]:

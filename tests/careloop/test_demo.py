@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
@@ -54,13 +55,10 @@ def tell(server: TestServer, seed: str) -> tuple[Stage, dict[str, object]]:
 
 
 def _facts(stage: Stage) -> dict[str, object]:
+    states = select(ContactTask.state, func.count().label("tasks")).group_by(ContactTask.state)
     with stage.hospital(stage.hospitals[0]) as session:
         return {
-            "states": dict(
-                session.execute(select(ContactTask.state, func.count()).group_by(ContactTask.state))
-                .tuples()
-                .all()
-            ),
+            "states": {row.state: row.tasks for row in session.execute(states)},
             "indexes": sorted(session.scalars(select(Response.index_value)).all(), key=str),
             "cases": session.scalars(select(FeedbackCase.tag).order_by(FeedbackCase.tag)).all(),
             "invoice": session.scalars(select(Invoice.total_fen)).all(),
@@ -69,14 +67,18 @@ def _facts(stage: Stage) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def first(server: TestServer) -> tuple[Stage, dict[str, object]]:
-    return tell(server, "2026")
+def first(server: TestServer) -> Iterator[tuple[Stage, dict[str, object]]]:
+    told = tell(server, "2026")
+    yield told
+    told[0].database.close()
 
 
 def test_the_same_seed_tells_the_same_story(
     first: tuple[Stage, dict[str, object]], server: TestServer
 ) -> None:
-    assert tell(server, "2026")[1] == first[1]
+    stage, again = tell(server, "2026")
+    stage.database.close()
+    assert again == first[1]
 
 
 def test_nobody_is_called_outside_calling_hours(first: tuple[Stage, dict[str, object]]) -> None:

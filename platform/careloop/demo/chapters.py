@@ -49,7 +49,10 @@ _process = ExitStack()
 
 @dataclass(frozen=True)
 class Chapter:
-    """What one process needs to tell one hospital's month; `days` is how many of them, None for all."""
+    """What one process needs to tell one hospital's month.
+
+    `days` is how many of them, None for all; with 0 it is the first morning alone, before that month's file.
+    """
 
     hospital: StageHospital
     firm_id: UUID
@@ -82,7 +85,7 @@ def tell_chapter(chapter: Chapter) -> Told:
     """The month's files, and its days."""
     stage, told, month = _stage(chapter), Told(), chapter.month
     morning = local_day_start(month) + timedelta(hours=6, minutes=30)
-    for name, content in _files(chapter):
+    for name, content in _files(chapter) if chapter.days != 0 else ():
         with stage.hospital(chapter.hospital) as session:
             counts = import_file(session, content, name, by="careloop demo", now=morning).as_dict()
         told.imports[name] = {

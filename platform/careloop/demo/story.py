@@ -73,7 +73,7 @@ class Telling:
         return approved
 
     def morning(self, month: date) -> None:
-        """The first morning of a month: its files and plans, and nobody called yet."""
+        """The first morning of a month: what is due by then, and nobody called yet."""
         self.told(f"{month:%Y-%m}: the first morning")
         for _ in self._all(tell_chapter, month, days=0):
             pass
