@@ -76,12 +76,7 @@ def agree(session: HospitalSession, terms: Terms, *, starts_on: date, now: datet
 
     Raises `Refused` when the terms cannot be, or do not begin after the present contract's begin.
     """
-    if terms.unit_fen <= 0 or not 0 <= terms.vat_rate < 1 or not 0 <= terms.due_days <= 365:
-        raise Refused(_("A contract needs a price, a VAT rate below 100 % and up to 365 days to pay."))
-    if starts_on > local_date(now) + FARTHEST_BEGIN:
-        raise Refused(_("A contract begins within the next year: please check the date."))
-    if terms.payment == "stripe" and "@" not in terms.billing_email:
-        raise Refused(_("Payment by link needs the e-mail address that invoices go to."))
+    _check_terms(terms, starts_on, now)
     # A first contract has no row to lock, and a row waited for does not show the one made meanwhile.
     session.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
@@ -123,6 +118,15 @@ def agree(session: HospitalSession, terms: Terms, *, starts_on: date, now: datet
         detail={"starts_on": str(starts_on), "unit_fen": terms.unit_fen, "payment": terms.payment},
     )
     return contract
+
+
+def _check_terms(terms: Terms, starts_on: date, now: datetime) -> None:
+    if terms.unit_fen <= 0 or not 0 <= terms.vat_rate < 1 or not 0 <= terms.due_days <= 365:
+        raise Refused(_("A contract needs a price, a VAT rate below 100 % and up to 365 days to pay."))
+    if starts_on > local_date(now) + FARTHEST_BEGIN:
+        raise Refused(_("A contract begins within the next year: please check the date."))
+    if terms.payment == "stripe" and "@" not in terms.billing_email:
+        raise Refused(_("Payment by link needs the e-mail address that invoices go to."))
 
 
 def close_month(session: HospitalSession, month: date, *, now: datetime) -> Invoice:

@@ -173,6 +173,11 @@ def invite_person(
     note(session, "tenants.person_invited", now=now, subject=f"person:{person.id}", role=role.value)
     if person.password_hash is not None:
         return Invited(person, None)
+    return Invited(person, _new_link(session, person, now))
+
+
+def _new_link(session: FirmSession, person: Person, now: datetime) -> str:
+    """A fresh token with which the person sets a password; only its hash is kept."""
     token = secrets.token_urlsafe(signin.TOKEN_BYTES)
     session.add(
         Invitation(
@@ -185,7 +190,7 @@ def invite_person(
         )
     )
     session.flush()
-    return Invited(person, token)
+    return token
 
 
 def make_person(

@@ -185,56 +185,60 @@ def crowd(world: World, tenant_id: UUID, indices: Sequence[float], *, at: dateti
     with world.db.hospital(HospitalScope(tenant_id, Actor.system("test"), "test")) as session:
         department = session.scalars(select(Department.id).where(Department.tenant_id == tenant_id)).first()
         questionnaire = questionnaire_for(session, "inpatient", now=NOW)
-        discharged = (at - timedelta(days=2)).date()
         patients, stays, responses = [], [], []
         for place, index in enumerate(indices):
-            patient_id, stay_id = new_id(), new_id()
-            number = f"C{place:05d}-{at:%m%d}"
-            common = {"tenant_id": tenant_id, "created_at": NOW}
-            patients.append(
-                Patient(
-                    **common,
-                    id=patient_id,
-                    record_number=number,
-                    name="王小明",
-                    sex="M",
-                    updated_at=NOW,
-                    contact_state="reachable",
-                )
-            )
-            stays.append(
-                Encounter(
-                    **common,
-                    id=stay_id,
-                    patient_id=patient_id,
-                    department_id=department,
-                    kind="inpatient",
-                    record_number=number,
-                    admission_count=1,
-                    ward="",
-                    doctor="",
-                    diagnosis="",
-                    diagnosis_code="",
-                    discharged_on=discharged,
-                    content_digest=b"",
-                    updated_at=NOW,
-                )
-            )
-            responses.append(
-                Response(
-                    tenant_id=tenant_id,
-                    id=new_id(),
-                    questionnaire_id=questionnaire.id,
-                    patient_id=patient_id,
-                    encounter_id=stay_id,
-                    mode="phone",
-                    state="complete",
-                    index_value=Decimal(str(index)),
-                    dimension_values={"overall": str(index)},
-                    started_at=at,
-                    completed_at=at,
-                )
-            )
+            patients.append(_patient(tenant_id, f"C{place:05d}-{at:%m%d}"))
+            stays.append(_stay(patients[-1], department, at))
+            responses.append(_response(stays[-1], questionnaire.id, index, at))
         for rows in (patients, stays, responses):
             session.add_all(rows)
             session.flush()
+
+
+def _patient(tenant_id: UUID, number: str) -> Patient:
+    return Patient(
+        tenant_id=tenant_id,
+        id=new_id(),
+        record_number=number,
+        name="王小明",
+        sex="M",
+        created_at=NOW,
+        updated_at=NOW,
+        contact_state="reachable",
+    )
+
+
+def _stay(patient: Patient, department: UUID | None, at: datetime) -> Encounter:
+    return Encounter(
+        tenant_id=patient.tenant_id,
+        id=new_id(),
+        patient_id=patient.id,
+        department_id=department,
+        kind="inpatient",
+        record_number=patient.record_number,
+        admission_count=1,
+        ward="",
+        doctor="",
+        diagnosis="",
+        diagnosis_code="",
+        discharged_on=(at - timedelta(days=2)).date(),
+        content_digest=b"",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def _response(stay: Encounter, questionnaire_id: UUID, index: float, at: datetime) -> Response:
+    return Response(
+        tenant_id=stay.tenant_id,
+        id=new_id(),
+        questionnaire_id=questionnaire_id,
+        patient_id=stay.patient_id,
+        encounter_id=stay.id,
+        mode="phone",
+        state="complete",
+        index_value=Decimal(str(index)),
+        dimension_values={"overall": str(index)},
+        started_at=at,
+        completed_at=at,
+    )

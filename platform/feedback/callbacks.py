@@ -51,7 +51,7 @@ def ask_patient(session: HospitalSession, case: FeedbackCase, *, actor: Actor, n
         source=SOURCE,
         source_id=clock.id,
         label={"zh": f"结案回访 {case.number}", "en": f"Closing callback {case.number}"},
-        rank=Rank.CALLBACK_DUE,
+        rank=Rank.PROMISE,  # the queue lifts it when its limit is near
         opens_at=now,
         due_at=clock.due_at,
         closes_at=clock.due_at + TRIED_AFTER_DUE,

@@ -9,12 +9,16 @@ from uuid import UUID
 from sqlalchemy import text
 
 from feedback import log, panels
-from feedback.callbacks import SOURCE, case_of_clock, close_without_answer
+from feedback.callbacks import SOURCE, TRIED_AFTER_DUE, case_of_clock, close_without_answer
 from foundation import audit
 from foundation.database import HospitalSession
+from outreach.errors import OutcomeIncomplete
 from outreach.models import ContactTask
 from outreach.outcomes import Outcome, on_task_closed
 from patients.suppression import on_lifted, on_suppressed
+
+# Outcomes with which the patient was spoken to.
+ANSWERED = (Outcome.COMPLETED, Outcome.PARTIAL)
 
 _WRITE_TO_OPEN_CASES = text("""
     INSERT INTO case_event (tenant_id, id, case_id, at, kind, round, actor_id, actor_name, note_cipher,
@@ -38,17 +42,28 @@ def register() -> None:
 def task_closed(session: HospitalSession, task: ContactTask, outcome: Outcome, now: datetime) -> None:
     """The callback's task is closed: unreachable and refused close the case, all else is written down.
 
-    A call that was answered has recorded its level before (then the case has moved on, and nothing is left to
-    do); one without a level leaves the case waiting for the hospital.
+    A call that was answered has recorded its level before, and then the case has moved on; without one the
+    call cannot end as completed (`OutcomeIncomplete`).
     """
     case = case_of_clock(session, task.source_id)
     if case is None:
         return
+    if outcome in ANSWERED:
+        # The patient was reached: what they said of the handling is the whole reason of this call (S0-31).
+        raise OutcomeIncomplete("callback_level")
     actor = session.scope.actor
     if task.state == "unreachable":
         close_without_answer(session, case, "unreachable", actor=actor, now=now)
     elif task.state == "refused":
         close_without_answer(session, case, "refused", actor=actor, now=now)
+    elif outcome is Outcome.EXPIRED and task.attempts:
+        close_without_answer(session, case, "unreachable", actor=actor, now=now)
+    elif outcome is Outcome.EXPIRED:
+        # Nobody tried (a long holiday): a patient who was promised a call is still called.
+        task.state, task.outcome, task.closed_at = "open", None, None
+        task.closes_at, task.next_try_at = now + TRIED_AFTER_DUE, now
+        session.flush()
+        return
     else:
         log.write(
             session, case, "callback_ended", actor=actor, now=now, state=task.state, outcome=outcome.value

@@ -62,7 +62,7 @@ CLASSES = {
     "closes_today": "Revisits closing today",
     "first_call": "First calls",
     "survey": "Surveys",
-    "rest": "Others",
+    "rest": "Later follow-ups",
 }
 KINDS = {
     "revisit": "Revisit",
@@ -95,6 +95,7 @@ MISSING = {
     "callback_far": "A callback can be booked for at most 30 days ahead.",
     "callback_night": "Nobody is called between 21:00 and 08:00; please choose another time.",
     "reported_by": "Please say who reported the death.",
+    "callback_level": "Please save first how satisfied the patient is with the handling.",
 }
 SKIPS = {
     "know_the_patient": "I know this patient",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Row, exists, select, text, update
+from sqlalchemy import Exists, Row, exists, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from foundation.calendar import local_date, local_day_start
@@ -205,6 +205,26 @@ def task_request(step: Row[UUID, UUID, UUID, int, date, date, date]) -> TaskRequ
     )
 
 
+def _still_called(now: datetime) -> Exists:
+    """Whether the step's contact goes on: booked for later, or on an agent's card."""
+    held = exists(
+        select(1).where(
+            PatientHold.tenant_id == ContactTask.tenant_id,
+            PatientHold.id == ContactTask.patient_id,
+            PatientHold.until >= now,
+        )
+    )
+    return exists(
+        select(1).where(
+            ContactTask.tenant_id == RevisitStep.tenant_id,
+            ContactTask.source == SOURCE,
+            ContactTask.source_id == RevisitStep.id,
+            ContactTask.state == "open",
+            (ContactTask.closes_at > now) | held,
+        )
+    )
+
+
 def close_windows(session: HospitalSession, *, now: datetime) -> int:
     """Steps whose window is over are missed (漏随访), and their open tasks expire; returns how many.
 
@@ -212,29 +232,13 @@ def close_windows(session: HospitalSession, *, now: datetime) -> int:
     the agent: such a step waits for that call. What an expired task had answered is scored.
     """
     session.flush()
-    still_called = exists(
-        select(1).where(
-            ContactTask.tenant_id == RevisitStep.tenant_id,
-            ContactTask.source == SOURCE,
-            ContactTask.source_id == RevisitStep.id,
-            ContactTask.state == "open",
-            (ContactTask.closes_at > now)
-            | exists(
-                select(1).where(
-                    PatientHold.tenant_id == ContactTask.tenant_id,
-                    PatientHold.id == ContactTask.patient_id,
-                    PatientHold.until >= now,
-                )
-            ),
-        )
-    )
     missed = session.scalars(
         update(RevisitStep)
         .where(
             RevisitStep.tenant_id == session.tenant_id,
             RevisitStep.state.in_(("planned", "tasked")),
             RevisitStep.closes_on < local_date(now),
-            ~still_called,
+            ~_still_called(now),
         )
         .values(state="missed")
         .returning(RevisitStep.id)

@@ -16,6 +16,8 @@ from feedback.service import acknowledge, mark_handled, open_case, record_callba
 from foundation.database import HospitalSession
 from foundation.scope import Actor
 from outreach import calls, queue, tasks
+from outreach.errors import OutcomeIncomplete
+from outreach.jobs import expire
 from outreach.models import ContactTask
 from outreach.outcomes import Outcome
 from patients.models import ContactPoint
@@ -181,18 +183,35 @@ def test_a_level_given_on_the_call_and_then_the_end_of_the_call_are_one_answer(w
         assert "callback_ended" not in log_of(session, moved)
 
 
-def test_a_call_that_ends_without_a_level_leaves_the_case_waiting(world: World) -> None:
+def test_a_callback_is_not_completed_without_what_the_patient_said(world: World) -> None:
     with world.hospital(world.heqing) as session:
         case = handled_case(session, world)
     with world.firm() as firm:
         queue.draw(firm, world.agent2, ASKED)
-    with world.hospital(world.heqing, world.agent2) as session:
+    refused = pytest.raises(OutcomeIncomplete, match="callback_level")
+    with refused, world.hospital(world.heqing, world.agent2) as session:
         call(session, callback_task(session), world.agent2, Outcome.COMPLETED)
-        waiting = session.get_one(FeedbackCase, (session.tenant_id, case.id), populate_existing=True)
+    with world.hospital(world.heqing, world.agent2) as session:
+        waiting = session.get_one(FeedbackCase, (session.tenant_id, case.id))
         assert waiting.stage == "handled"
-        assert log_of(session, waiting)[-1] == "callback_ended"
+        assert callback_task(session).state == "open", "the patient is still to be called"
         record_callback(session, case.id, 5, actor=world.agent2, note="", now=ASKED)
         assert waiting.stage == "closed"
+
+
+def test_a_callback_that_nobody_tried_in_its_time_is_tried_on(world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        case = handled_case(session, world)
+        after = callback_task(session).closes_at + timedelta(hours=1)
+        expire(session, after)
+        task = callback_task(session)
+        assert (task.state, task.closed_at) == ("open", None)
+        assert task.closes_at > after
+        task.attempts = 1
+        session.flush()
+        expire(session, task.closes_at + timedelta(hours=1))
+        closed = session.get_one(FeedbackCase, (session.tenant_id, case.id), populate_existing=True)
+        assert (closed.stage, closed.close_reason) == ("closed", "unreachable")
 
 
 def test_a_suppressed_patient_is_not_called_back_and_the_case_waits_for_the_hospital(world: World) -> None:

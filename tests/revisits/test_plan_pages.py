@@ -104,7 +104,7 @@ def test_the_figure_shows_the_windows_of_the_rule() -> None:
 
 
 def test_an_empty_hospital_says_what_is_missing(world: World, browser: Browser) -> None:
-    assert "导入出院数据后即生成随访计划" in browser.get(PLANS).text
+    assert "导入出院数据后即生成回访计划" in browser.get(PLANS).text
     text = browser.get(SURVEYS).text
     assert "尚未抽样" in text
     # What would be asked is there before anybody was.
@@ -120,7 +120,8 @@ def test_a_sample_shows_whom_it_drew_from_and_how_far_it_came(world: World, brow
                 session,
                 kind="outpatient",
                 enrolled=False,
-                discharged_on=month + n * DAY,
+                discharged_on=month
+                + (5 + n % 25) * DAY,  # late enough that everybody drawn can still be asked
                 contact_state="no_number" if n == 7 else "reachable",
             )
         samples.draw_sample(session, month, now=NOW, seed="heqing-202608-seed")

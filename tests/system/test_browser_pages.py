@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from conftest import MASTER_KEY, TestServer, sqlalchemy_url
@@ -78,7 +78,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(server: TestServer, chromium: str) -> Iterator[Story]:
     """Some days of November of one hospital, the month closed, and the first of December begun."""
-    urls = server.new_database("browser_pages")
+    urls = server.new_database(f"browser_pages_{uuid4().hex[:8]}")
     engine = create_engine(
         sqlalchemy_url(urls.runtime),
         pool_size=20,

@@ -85,6 +85,11 @@ def hospital_create(
     json
         Print one JSON object.
     """
+    new = NewHospital(code, name, name_en, hospital_type, region, grade, brand, beds)
+    report(_make_hospital(firm, new), as_json=json)
+
+
+def _make_hospital(firm: str, new: NewHospital) -> dict[str, str]:
     settings = Settings()
     with (
         database_server(settings, purpose="careloop hospital create") as server,
@@ -93,13 +98,8 @@ def hospital_create(
         entry = directory_entry(parts, firm, "firm")
         scope = FirmScope(entry.firm_id, (), ACTOR, "command line")
         with parts.database.firm(scope) as session:
-            made = create_hospital(
-                session,
-                NewHospital(code, name, name_en, hospital_type, region, grade, brand, beds),
-                now=parts.clock.now(),
-            )
-            told = {"firm": firm, "hospital": code, "id": str(made.tenant_id)}
-    report(told, as_json=json)
+            made = create_hospital(session, new, now=parts.clock.now())
+            return {"firm": firm, "hospital": new.code, "id": str(made.tenant_id)}
 
 
 def person_invite(

@@ -39,8 +39,10 @@ SEED = "2026"
 TELLING = "demo-being-told"
 READY_SECONDS = 60
 FIRST_MORNING = local_day_start(SAMPLE_MONTH) + timedelta(hours=6)
-# The morning on which the demo's world begins: a working Tuesday, a few minutes after the lines open.
-BEGINS = local_day_start(date(2026, 12, 1)) + timedelta(hours=9, minutes=5)
+# Days of the month after, until its reports are released (S3-24), and the morning on which the demo's world
+# begins: a working Friday, a few minutes after the lines open.
+DAYS = 3
+BEGINS = local_day_start(date(2026, 12, 4)) + timedelta(hours=9, minutes=5)
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 
 
@@ -122,7 +124,7 @@ def _tell(settings: Settings, server: Server, seed: str, told: Callable[[str], N
                 month = add_months(SAMPLE_MONTH, count)
                 story.month(month)
                 story.close(month)
-            story.morning(add_months(SAMPLE_MONTH, MONTHS))
+            story.begin(add_months(SAMPLE_MONTH, MONTHS), DAYS)
         set_demo_clock(settings.data_dir, BEGINS)
         marker.unlink()
 

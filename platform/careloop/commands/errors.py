@@ -54,4 +54,4 @@ def settings_sentence(error: ValidationError) -> str:
     """Which setting is wrong and how, from the first fault found."""
     fault = error.errors()[0]
     name = "CARELOOP_" + "_".join(str(part) for part in fault["loc"]).upper()
-    return f"{name}: {fault['msg']}."
+    return f"{name}: {fault['msg']}"

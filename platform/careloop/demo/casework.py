@@ -12,6 +12,7 @@ from careloop.demo.behaviour import Dice
 from careloop.demo.stage import Stage, StageHospital
 from feedback.models import CaseClock, FeedbackCase
 from feedback.progress import acknowledge, add_progress, mark_handled, record_investigation, record_plan
+from foundation.calendar import SHANGHAI
 from foundation.database import HospitalSession
 from patients.models import Patient
 
@@ -100,4 +101,21 @@ def _moment(clock: CaseClock, dice: Dice, *facts: object) -> datetime:
     share = 1.05 + dice.minutes(0, 60, "late", *facts) / 100
     if not dice.chance(LATE, *facts):
         share = 0.08 + dice.minutes(0, 70, "share", *facts) / 100
-    return clock.starts_at + allowed * share
+    return _in_office(clock.starts_at + allowed * share, clock)
+
+
+def _in_office(moment: datetime, clock: CaseClock) -> datetime:
+    """The same day between half past eight and half past six, where the clock allows; a night act becomes a
+    morning's.
+
+    Limits of an hour run at any time of day, so what starts at night is taken up at night.
+    """
+    local = moment.astimezone(SHANGHAI)
+    opens, closes = local.replace(hour=8, minute=30), local.replace(hour=18, minute=30)
+    if local < opens:
+        moved = opens
+    elif local > closes:
+        moved = closes if closes > clock.starts_at else local
+    else:
+        moved = local
+    return moment if moment <= clock.due_at < moved else moved

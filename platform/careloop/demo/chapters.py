@@ -51,7 +51,8 @@ _process = ExitStack()
 class Chapter:
     """What one process needs to tell one hospital's month.
 
-    `days` is how many of them, None for all; with 0 it is the first morning alone, before that month's file.
+    `days` is how many of them, None for all. With a number it is the beginning of a month whose file has not
+    come yet, and it ends in the morning of the day after.
     """
 
     hospital: StageHospital
@@ -85,7 +86,7 @@ def tell_chapter(chapter: Chapter) -> Told:
     """The month's files, and its days."""
     stage, told, month = _stage(chapter), Told(), chapter.month
     morning = local_day_start(month) + timedelta(hours=6, minutes=30)
-    for name, content in _files(chapter) if chapter.days != 0 else ():
+    for name, content in _files(chapter) if chapter.days is None else ():
         with stage.hospital(chapter.hospital) as session:
             counts = import_file(session, content, name, by="careloop demo", now=morning).as_dict()
         told.imports[name] = {
@@ -101,6 +102,8 @@ def tell_chapter(chapter: Chapter) -> Told:
             told.ended += make_calls(stage, dice, Round(local_day_start(day) + begins, spread))
         work_cases(stage, dice, local_day_start(day + DAY))
         day += DAY
+    if chapter.days is not None:
+        _plan(stage, chapter, last)
     return told
 
 

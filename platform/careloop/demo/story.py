@@ -72,10 +72,10 @@ class Telling:
                     benchmark.store_files(session_of_one, reports[hospital.tenant_id], now=third)
         return approved
 
-    def morning(self, month: date) -> None:
-        """The first morning of a month: what is due by then, and nobody called yet."""
-        self.told(f"{month:%Y-%m}: the first morning")
-        for _ in self._all(tell_chapter, month, days=0):
+    def begin(self, month: date, days: int) -> None:
+        """The first days of a month, to the morning on which whoever watches takes over."""
+        self.told(f"{month:%Y-%m}: the first days")
+        for _ in self._all(tell_chapter, month, days=days):
             pass
 
     def _all(self, tell: Callable[[Chapter], Told], month: date, days: int | None = None) -> Iterator[Told]:
