@@ -12,6 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 from billing import pages as billing_pages
+from careloop import operations_pages
 from feedback import pages as feedback_pages
 from foundation.languages import mark
 from foundation.runtime import Runtime
@@ -39,6 +40,7 @@ PAGES: list[ControllerRouterHandler] = [
     *feedback_pages.handlers,
     *billing_pages.handlers,
     *reporting_pages.handlers,
+    *operations_pages.handlers,
 ]
 
 # Handlers of /api/v1 with their whole path; they alone stand in the OpenAPI schema.
