@@ -55,8 +55,8 @@ STATES: dict[str, str] = {
 }
 
 MEASURES: dict[str, str] = {
-    "index": mark("Satisfaction index"),
-    "satisfied": mark("Satisfied share"),
-    "collection": mark("Feedback collected"),
+    "index": mark("Satisfaction index, inpatients"),
+    "satisfied": mark("Satisfied share, inpatients"),
+    "collection": mark("Feedback collected, inpatients"),
     "response24": mark("First response in 24 h"),
 }

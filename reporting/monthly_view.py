@@ -61,13 +61,16 @@ def _contacts(figures: MonthFigures) -> str:
     told = figures.contacts
     if told.planned == 0:
         return _("No contact was due in this month.")
+    done = told.completed + told.partial
     return _(
         "{planned} contacts were due: {completed} were completed, {unreachable} patients were not reached, "
-        "{open} are still open; {reach} of {dialled} calls were answered.",
+        "{open} are still open, {rest} were refused or not made for another reason; "
+        "{reach} of {dialled} calls were answered.",
         planned=f"{told.planned:,}",
-        completed=f"{told.completed + told.partial:,}",
+        completed=f"{done:,}",
         unreachable=f"{told.unreachable:,}",
         open=f"{told.open:,}",
+        rest=f"{told.planned - done - told.unreachable - told.open:,}",
         reach=value(told.reach),
         dialled=f"{told.reach.denominator:,}",
     )

@@ -108,12 +108,14 @@ def same(cell: object, shown: str, kind: Kind) -> bool:
 def test_the_sentences_state_the_month(world: World) -> None:
     with world.hospital(world.heqing) as session:
         fill(world, session)
+        contact(session, world.patient(session, enrolled=False), "refused", dials=[True])
         figures = month_figures(session, SEPTEMBER)
     with speaking("zh_Hans"):
         said = month_view(figures).sentences
     assert len(said) == 5
-    assert "本月应访 24 人次：完成 23 人次，联系不上 1 人次" in said[0]
-    assert "100.0%（24/24）" in said[1]
+    # The parts add up to what was due.
+    assert "本月应访 25 人次：完成 23 人次，联系不上 1 人次，待访 0 人次，拒访及其他 1 人次；" in said[0]
+    assert "96.0%（24/25）" in said[1]
     assert "71.5" in said[2]
     assert "87.5%" in said[2]
     assert "停车困难 5 件（+5）" in said[3]
