@@ -66,8 +66,9 @@ class MonthForm(msgspec.Struct):
 
 @get("/billing", sync_to_thread=True)
 def firm_month(visit: NamedDependency[Visit], month: FromQuery[str] = "") -> Response[str]:
-    """One month over all hospitals of the firm: what is drafted, issued, paid, overdue."""
-    first = month_of(month) if month else add_months(first_of_month(local_date(visit.now)), -1)
+    """One month over all hospitals of the firm: what is drafted, issued, paid, overdue, never ahead."""
+    current = first_of_month(local_date(visit.now))
+    first = min(month_of(month), current) if month else add_months(current, -1)
     with visit.firm(Action.VIEW_INVOICES) as session:
         rows = queries.overview(session, first, now=visit.now)
     return page(
@@ -76,7 +77,7 @@ def firm_month(visit: NamedDependency[Visit], month: FromQuery[str] = "") -> Res
         active="billing",
         month=first,
         previous=month_text(add_months(first, -1)),
-        following=month_text(add_months(first, 1)),
+        following=month_text(add_months(first, 1)) if first < current else None,
         rows=[(row, visit.face(row.tenant_id)) for row in rows],
         states=labels.STATES,
         total=sum(row.total_fen or 0 for row in rows),

@@ -198,6 +198,10 @@ def test_the_firm_sees_all_hospitals_and_issues_the_months_drafts_at_once(
     shown = browser.get("/billing?month=2026-09").text
     assert shown.count("草稿") >= 2
     assert "¥53.00" in shown
+    assert 'href="/billing?month=2026-10"' in shown
+    ahead = browser.get("/billing?month=2027-03").text  # a month that has not begun is answered with this one
+    assert "2026年10月" in ahead
+    assert 'href="/billing?month=2026-11"' not in ahead
     answer = browser.post("/billing/issue", {"month": "2026-09"})
     assert answer.status_code == 303
     following = browser.get(answer.headers["location"]).text
