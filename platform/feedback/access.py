@@ -99,7 +99,7 @@ def possible(
     last = next((owners[kind] for kind in ("direction", "confirm", "resolve") if kind in owners), ())
     if _one_of(last, case, reader):
         steps.append(Step("handled"))
-    if not case.medical_dispute:
+    if not case.medical_dispute and Role.MEDICAL_AFFAIRS not in reader.roles:
         steps.append(Step("medical_affairs"))
     return steps
 

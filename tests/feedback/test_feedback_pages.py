@@ -223,6 +223,7 @@ def test_buttons_are_those_of_the_role(browser: Browser, world: World) -> None:
         bones = world.heqing.departments["骨科"]
         head = member(session, "department_head", "孙主任", tenant_id=world.heqing.tenant_id)
         children = member(session, "department_head", "马主任", tenant_id=world.heqing.tenant_id)
+        office = member(session, "medical_affairs", "周医务", tenant_id=world.heqing.tenant_id)
         for person, place in ((head, bones), (children, world.heqing.departments["儿科"])):
             session.scalars(
                 select(Membership).where(Membership.person_id == person.id)
@@ -239,6 +240,11 @@ def test_buttons_are_those_of_the_role(browser: Browser, world: World) -> None:
     assert head.id is not None
     assert children.id is not None
     assert acts(head.id) == {"acknowledge", "progress", "plan", "handled", "medical_affairs"}
+    assert office.id is not None
+    assert "medical_affairs" not in acts(office.id)  # nobody hands a case to themselves
+    told = re.search(r'<input[^>]*name="told"[^>]*>', browser.get(here).text)
+    assert told is not None
+    assert "checked" not in told.group().split()  # that the patient was told is said by whoever told
     assert browser.enter(world.people["agent"]).post(f"{here}/handled", {"note": "好了"}).status_code == 403
     assert browser.enter(world.people["heqing_gm"]).post(f"{here}/progress", {"note": "x"}).status_code == 403
     # A department's head knows of the department's cases alone.

@@ -144,7 +144,8 @@ def file_feedback(bench: Bench) -> str:
     expect(saved).to_contain_text("FK-")
     expect(screen.at("#new-feedback")).to_contain_text("12 小时")
     screen.keep("feedback-saved")
-    screen.press("Escape")
+    expect(screen.at("#new-feedback [data-close]")).to_be_focused()
+    screen.press("Enter")
     expect(screen.at("#card-dialog")).to_be_hidden()
     return next(word for word in saved.inner_text().split() if word.startswith("FK-"))
 
