@@ -88,3 +88,17 @@ def member(session: HospitalSession, role: str, name: str, **where: UUID) -> Act
     session.add(Membership(person_id=person.id, role=role, created_at=NOW, **where))
     session.flush()
     return Actor("person", person.id, name)
+
+
+def text_of(page: str) -> str:
+    """The words of a page without its marks."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
+
+
+def table_of(page: str) -> list[list[str]]:
+    """The cells of the page's table, row by row."""
+    rows = re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)
+    return [
+        [text_of(cell).strip() for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL)]
+        for row in rows
+    ]

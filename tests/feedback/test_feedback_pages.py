@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import re
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from feedback_cases import LATER, case_of, handled_case, member, new_case
+from feedback_cases import LATER, case_of, handled_case, member, new_case, table_of, text_of
 from python_calamine import CalamineWorkbook
 from sqlalchemy import func, select
 from web_client import Browser, browsing
@@ -46,20 +45,6 @@ def browser(db: Database, world: World, clock: SetClock) -> Iterator[Browser]:
             assign(session, world.people[name], world.heqing.tenant_id, NOW)
     with browsing(db, clock=clock) as made:
         yield made
-
-
-def text_of(page: str) -> str:
-    """The words of a page without its marks."""
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
-
-
-def table_of(page: str) -> list[list[str]]:
-    """The cells of the page's table, row by row."""
-    rows = re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)
-    return [
-        [text_of(cell).strip() for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL)]
-        for row in rows
-    ]
 
 
 def some_cases(world: World, hospital: TestHospital) -> list[FeedbackCase]:
