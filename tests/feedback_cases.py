@@ -1,5 +1,7 @@
 """What the tests of cases have in common: a new case, and somebody of the hospital for each owner."""
 
+import html
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
