@@ -60,7 +60,7 @@ demo: setup
 
 # One worker per core; ARGS adds to it, as in: make test ARGS='-k policy'
 test: setup
-	$(BIN)/python -m pytest -n auto -q $(ARGS)
+	$(BIN)/python -m pytest -n auto -q -rs $(ARGS)
 
 check: setup
 	$(BIN)/ruff check $(SOURCES)
