@@ -11,14 +11,13 @@ from pathlib import Path
 import psycopg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from dramatiq.errors import BrokerError
 from pydantic import ValidationError
 
 import migrations
 from careloop.assemble import Server, broker_url, database_server
 from careloop.commands.errors import settings_sentence
 from careloop.walls import faults_of_role, faults_of_tables
-from foundation.broker import QUEUE, UnknownBroker, make_broker
+from foundation.broker import BrokerAway, UnknownBroker, probe
 from foundation.calendar import CalendarMissing, is_workday, local_date
 from foundation.clock import SystemClock
 from foundation.embedded import EmbeddedServerError
@@ -157,11 +156,7 @@ def _keys(settings: Settings, connection: psycopg.Connection) -> Finding:
 
 def _broker(settings: Settings, server: Server) -> Finding:
     try:
-        broker = make_broker(broker_url(settings, server))
-        try:
-            broker.declare_queue(QUEUE)
-        finally:
-            broker.close()
+        probe(broker_url(settings, server))
     except UnknownBroker as error:
         return Finding(
             "broker",
@@ -169,7 +164,7 @@ def _broker(settings: Settings, server: Server) -> Finding:
             f"CARELOOP_BROKER_URL begins with {error}",
             "use postgresql://, amqp:// or redis://.",
         )
-    except (BrokerError, OSError) as error:
+    except BrokerAway as error:
         return Finding(
             "broker",
             False,

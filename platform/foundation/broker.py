@@ -1,8 +1,7 @@
 """Dramatiq put together: a broker by URL, one actor per registered job, one periodic actor per tick.
 
 The code above knows no broker. PostgreSQL is the default (one server to run); RabbitMQ or Redis where the
-load
-outgrows it.
+load outgrows it.
 """
 
 from __future__ import annotations
@@ -10,12 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 import dramatiq
+import pika
+import psycopg
+import redis
 from dramatiq import Broker, Message
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import BrokerError
 from dramatiq_postgres import PostgresBroker
 from periodiq import PeriodiqMiddleware, cron
+from pika.exceptions import AMQPError
 from redis.exceptions import RedisError
 
 from foundation.work import JOBS, Job, fan_out, run_job
@@ -24,7 +27,7 @@ QUEUE = "careloop"
 MAX_RETRIES = 8
 MIN_BACKOFF_MS = 5_000
 MAX_BACKOFF_MS = 600_000
-SWEEP = "foundation.sweep_outbox"
+PROBE_SECONDS = 5
 
 
 class UnknownBroker(ValueError):
@@ -45,6 +48,30 @@ def make_broker(url: str) -> Broker:
         raise UnknownBroker(scheme)
     broker.add_middleware(PeriodiqMiddleware(skip_delay=300))
     return broker
+
+
+def probe(url: str) -> None:
+    """Reach the broker once, within seconds. Raises `UnknownBroker`, and `BrokerAway` with the reason.
+
+    Making a broker connects to nothing, so that a process can start without one: whether it is there is asked
+    here.
+    """
+    broker = make_broker(url)
+    try:
+        if isinstance(broker, PostgresBroker):
+            with psycopg.connect(url, connect_timeout=PROBE_SECONDS) as connection:
+                connection.execute("SELECT 1 FROM dramatiq.queue LIMIT 1")
+        elif isinstance(broker, RabbitmqBroker):
+            parameters = pika.URLParameters(url)
+            parameters.connection_attempts, parameters.socket_timeout = 1, PROBE_SECONDS
+            pika.BlockingConnection(parameters).close()
+        else:
+            redis.Redis.from_url(url, socket_connect_timeout=PROBE_SECONDS).ping()
+    except (*LOST, AMQPError, psycopg.Error) as error:
+        lines = str(error).strip().splitlines()
+        raise BrokerAway(lines[0] if lines else type(error).__name__) from error
+    finally:
+        broker.close()
 
 
 def declare_actors(broker: Broker) -> None:

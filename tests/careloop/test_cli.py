@@ -100,6 +100,7 @@ def test_a_mistake_gets_one_sentence_and_exit_code_2(home: Path, words: tuple[st
         ("CARELOOP_PORT", "99999"),
         ("CARELOOP_MASTER_KEY", "c2hvcnQ="),
         ("CARELOOP_BROKER_URL", "kafka://127.0.0.1"),
+        ("CARELOOP_BROKER_URL", "amqp://127.0.0.1:1"),
     ],
 )
 def test_the_doctor_names_a_wrong_setting_and_the_fix(home: Path, name: str, value: str) -> None:

@@ -17,7 +17,7 @@ from world import NOW, World
 
 from foundation import outbox, runtime, work
 from foundation.audit import AuditEvent, record
-from foundation.broker import BrokerSender, UnknownBroker, declare_actors, make_broker
+from foundation.broker import BrokerAway, BrokerSender, UnknownBroker, declare_actors, make_broker, probe
 from foundation.clock import SetClock
 from foundation.database import HospitalSession
 from foundation.runtime import Hospital, Runtime
@@ -137,6 +137,16 @@ def test_a_job_that_fails_leaves_nothing_behind(parts: Runtime, engine_world: Wo
 def test_a_message_of_an_unknown_job_is_named(parts: Runtime) -> None:
     with pytest.raises(work.UnknownJob, match=r"test\.gone"):
         work.run_job("test.gone", {})
+
+
+@pytest.mark.parametrize("url", ["amqp://127.0.0.1:1", "redis://127.0.0.1:1", "postgresql://x@127.0.0.1:1/x"])
+def test_a_broker_that_does_not_answer_is_said_to_be_away(url: str) -> None:
+    with pytest.raises(BrokerAway, match=r"\w"):
+        probe(url)
+
+
+def test_the_brokers_own_server_answers(fresh_urls: Urls) -> None:
+    probe(fresh_urls.runtime)
 
 
 def test_a_broker_url_of_no_known_kind_is_refused() -> None:
