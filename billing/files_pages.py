@@ -23,7 +23,7 @@ from tenants.visit import Visit
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-@get("/h/{code:str}/billing/{month:str}/invoice.pdf", sync_to_thread=True)
+@get("/h/{code:str}/billing/{month:str}/invoice.pdf", needs=Action.VIEW_INVOICES, sync_to_thread=True)
 def invoice_file(
     code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit], language: FromQuery[str] = ""
 ) -> Response[bytes]:
@@ -39,7 +39,7 @@ def invoice_file(
     return _download(content, f"{_name(found)}.pdf", "application/pdf")
 
 
-@get("/h/{code:str}/billing/{month:str}/statement.xlsx", sync_to_thread=True)
+@get("/h/{code:str}/billing/{month:str}/statement.xlsx", needs=Action.VIEW_INVOICES, sync_to_thread=True)
 def excel_file(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Response[bytes]:
     """The rows of the screen, and the patients behind them."""
     with visit.hospital(code, Action.VIEW_INVOICES) as session:
@@ -49,7 +49,7 @@ def excel_file(code: FromPath[str], month: FromPath[str], visit: NamedDependency
     return _download(content, f"{_name(found)}.xlsx", XLSX)
 
 
-@get("/h/{code:str}/billing/{month:str}/statement.csv", sync_to_thread=True)
+@get("/h/{code:str}/billing/{month:str}/statement.csv", needs=Action.VIEW_INVOICES, sync_to_thread=True)
 def csv_file(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Response[bytes]:
     """The rows of the screen."""
     with visit.hospital(code, Action.VIEW_INVOICES) as session:

@@ -64,7 +64,7 @@ class MonthForm(msgspec.Struct):
     month: str
 
 
-@get("/billing", sync_to_thread=True)
+@get("/billing", needs=Action.VIEW_INVOICES, sync_to_thread=True)
 def firm_month(visit: NamedDependency[Visit], month: FromQuery[str] = "") -> Response[str]:
     """One month over all hospitals of the firm: what is drafted, issued, paid, overdue, never ahead."""
     current = first_of_month(local_date(visit.now))
@@ -88,7 +88,7 @@ def firm_month(visit: NamedDependency[Visit], month: FromQuery[str] = "") -> Res
     )
 
 
-@post("/billing/issue", sync_to_thread=True)
+@post("/billing/issue", needs=Action.ISSUE_INVOICES, sync_to_thread=True)
 def issue_all(visit: NamedDependency[Visit], data: URLEncodedBody[MonthForm]) -> Redirect:
     """Issue every draft of a month, each hospital in its own transaction; what is refused is said."""
     first = month_of(data.month)
@@ -106,7 +106,7 @@ def issue_all(visit: NamedDependency[Visit], data: URLEncodedBody[MonthForm]) ->
     return redirect(f"/billing?month={month_text(first)}", notice=" ".join([notice, *refusals]))
 
 
-@get("/h/{code:str}/billing", sync_to_thread=True)
+@get("/h/{code:str}/billing", needs=Action.VIEW_INVOICES, sync_to_thread=True)
 def hospital_billing(
     code: FromPath[str], visit: NamedDependency[Visit], runtime: NamedDependency[Runtime]
 ) -> Response[str]:
@@ -133,7 +133,7 @@ def hospital_billing(
     )
 
 
-@post("/h/{code:str}/billing/contract", sync_to_thread=True)
+@post("/h/{code:str}/billing/contract", needs=Action.ISSUE_INVOICES, sync_to_thread=True)
 def agree(
     code: FromPath[str],
     visit: NamedDependency[Visit],
@@ -149,7 +149,7 @@ def agree(
     return redirect(f"/h/{code}/billing", notice=_("The contract is in force."))
 
 
-@post("/h/{code:str}/billing/{month:str}/close", sync_to_thread=True)
+@post("/h/{code:str}/billing/{month:str}/close", needs=Action.ISSUE_INVOICES, sync_to_thread=True)
 def close(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Redirect:
     """Draft the month's invoice, or bring the draft up to date."""
     first = month_of(month)
@@ -158,7 +158,7 @@ def close(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visi
     return redirect(_address(code, first), notice=_("The draft is up to date."))
 
 
-@post("/h/{code:str}/billing/{month:str}/issue", sync_to_thread=True)
+@post("/h/{code:str}/billing/{month:str}/issue", needs=Action.ISSUE_INVOICES, sync_to_thread=True)
 def issue(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Redirect:
     """Issue the draft."""
     first = month_of(month)
@@ -168,7 +168,7 @@ def issue(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visi
     return redirect(_address(code, first), notice=notice)
 
 
-@post("/h/{code:str}/billing/{month:str}/paid", sync_to_thread=True)
+@post("/h/{code:str}/billing/{month:str}/paid", needs=Action.ISSUE_INVOICES, sync_to_thread=True)
 def paid(
     code: FromPath[str],
     month: FromPath[str],
@@ -182,7 +182,7 @@ def paid(
     return redirect(_address(code, first), notice=_("The payment is noted."))
 
 
-@post("/h/{code:str}/billing/{month:str}/send", sync_to_thread=True)
+@post("/h/{code:str}/billing/{month:str}/send", needs=Action.ISSUE_INVOICES, sync_to_thread=True)
 def send_again(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Redirect:
     """Ask Stripe once more: after a refusal, or to look what became of the invoice."""
     first = month_of(month)

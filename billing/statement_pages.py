@@ -19,7 +19,7 @@ from tenants.visit import Visit
 PAGE = 100
 
 
-@get("/h/{code:str}/billing/{month:str}", sync_to_thread=True)
+@get("/h/{code:str}/billing/{month:str}", needs=Action.VIEW_INVOICES, sync_to_thread=True)
 def statement_page(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """The same lines as the invoice, each leading to its patients; before the close, what is to be done."""
     first = month_of(month)
@@ -57,7 +57,7 @@ def statement_page(code: FromPath[str], month: FromPath[str], visit: NamedDepend
     )
 
 
-@get("/h/{code:str}/billing/{month:str}/lines/{key:str}", sync_to_thread=True)
+@get("/h/{code:str}/billing/{month:str}/lines/{key:str}", needs=Action.VIEW_INVOICES, sync_to_thread=True)
 def line_page(
     code: FromPath[str],
     month: FromPath[str],

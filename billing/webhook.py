@@ -12,12 +12,13 @@ from litestar.params import RawBody
 from billing import stripe_inbox
 from foundation.runtime import Runtime
 from foundation.scope import Actor, PlatformScope
+from foundation.web.access import PUBLIC
 from foundation.web.errors import NotFound
 
 SCOPE = PlatformScope(Actor.system("billing.stripe"), "webhook")
 
 
-@post("/webhooks/stripe", sync_to_thread=True, exclude_from_csrf=True, status_code=200)
+@post("/webhooks/stripe", needs=PUBLIC, sync_to_thread=True, exclude_from_csrf=True, status_code=200)
 def stripe_webhook(
     request: Request[Any, Any, Any], runtime: NamedDependency[Runtime], body: RawBody
 ) -> Response[str]:

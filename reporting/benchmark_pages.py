@@ -32,7 +32,7 @@ FIRM = "/firm/benchmark"
 # --------------------------------------------------------------------------------------- a member's own
 
 
-@get("/h/{code:str}/benchmark/{month:str}", sync_to_thread=True)
+@get("/h/{code:str}/benchmark/{month:str}", needs=Action.VIEW_BENCHMARK, sync_to_thread=True)
 def member_page(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """The hospital beside its groups; another hospital is nowhere on the page."""
     first = month_of(month)
@@ -55,7 +55,7 @@ def member_page(code: FromPath[str], month: FromPath[str], visit: NamedDependenc
     )
 
 
-@get("/h/{code:str}/benchmark/{month:str}/benchmark.pdf", sync_to_thread=True)
+@get("/h/{code:str}/benchmark/{month:str}/benchmark.pdf", needs=Action.VIEW_BENCHMARK, sync_to_thread=True)
 def member_pdf_file(
     code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit], language: FromQuery[str] = ""
 ) -> Response[bytes]:
@@ -71,7 +71,7 @@ def member_pdf_file(
     return download(content, f"{code}-{month}-benchmark-v{report.version}.pdf", PDF)
 
 
-@get("/h/{code:str}/benchmark/{month:str}/benchmark.xlsx", sync_to_thread=True)
+@get("/h/{code:str}/benchmark/{month:str}/benchmark.xlsx", needs=Action.VIEW_BENCHMARK, sync_to_thread=True)
 def member_xlsx_file(
     code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit], language: FromQuery[str] = ""
 ) -> Response[bytes]:
@@ -108,7 +108,7 @@ def _read(session: HospitalSession, visit: Visit, report: BenchmarkReport, form:
 # ---------------------------------------------------------------------------------------------- the firm
 
 
-@get(FIRM, sync_to_thread=True)
+@get(FIRM, needs=Action.RUN_BENCHMARK, sync_to_thread=True)
 def runs_page(visit: NamedDependency[Visit]) -> Response[str]:
     """The months compared, and the one that ended last."""
     with visit.firm(Action.RUN_BENCHMARK) as session:
@@ -126,7 +126,7 @@ def runs_page(visit: NamedDependency[Visit]) -> Response[str]:
     )
 
 
-@get(FIRM + "/{month:str}", sync_to_thread=True)
+@get(FIRM + "/{month:str}", needs=Action.RUN_BENCHMARK, sync_to_thread=True)
 def run_page(month: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """The firm's hospitals of one month with their intervals, the groups, and the two steps."""
     first = month_of(month)
@@ -148,7 +148,7 @@ def run_page(month: FromPath[str], visit: NamedDependency[Visit]) -> Response[st
     )
 
 
-@post(FIRM + "/{month:str}/run", sync_to_thread=True)
+@post(FIRM + "/{month:str}/run", needs=Action.RUN_BENCHMARK, sync_to_thread=True)
 def run_month(month: FromPath[str], visit: NamedDependency[Visit]) -> Redirect:
     """Run the comparison of a month that has ended."""
     first = month_of(month)
@@ -163,7 +163,7 @@ def run_month(month: FromPath[str], visit: NamedDependency[Visit]) -> Redirect:
     )
 
 
-@post(FIRM + "/{month:str}/approve", sync_to_thread=True)
+@post(FIRM + "/{month:str}/approve", needs=Action.RUN_BENCHMARK, sync_to_thread=True)
 def approve_month(month: FromPath[str], visit: NamedDependency[Visit]) -> Redirect:
     """Release the newest version to its members: by somebody else than who ran it (J5, four eyes)."""
     with visit.firm(Action.RUN_BENCHMARK) as session:
@@ -179,7 +179,7 @@ def approve_month(month: FromPath[str], visit: NamedDependency[Visit]) -> Redire
     return redirect(f"{FIRM}/{month}", notice=_("Released to {count} hospitals.", count=len(reports)))
 
 
-@get(FIRM + "/{month:str}/overview.pdf", sync_to_thread=True)
+@get(FIRM + "/{month:str}/overview.pdf", needs=Action.RUN_BENCHMARK, sync_to_thread=True)
 def overview_pdf_file(
     month: FromPath[str], visit: NamedDependency[Visit], language: FromQuery[str] = ""
 ) -> Response[bytes]:
@@ -189,7 +189,7 @@ def overview_pdf_file(
     return download(content, f"benchmark-{month}-v{found.version}.pdf", PDF)
 
 
-@get(FIRM + "/{month:str}/overview.xlsx", sync_to_thread=True)
+@get(FIRM + "/{month:str}/overview.xlsx", needs=Action.RUN_BENCHMARK, sync_to_thread=True)
 def overview_xlsx_file(
     month: FromPath[str], visit: NamedDependency[Visit], language: FromQuery[str] = ""
 ) -> Response[bytes]:

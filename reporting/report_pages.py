@@ -46,7 +46,7 @@ def download(content: bytes, name: str, media_type: str) -> Response[bytes]:
     )
 
 
-@get("/h/{code:str}/reports", sync_to_thread=True)
+@get("/h/{code:str}/reports", needs=Action.VIEW_REPORTS, sync_to_thread=True)
 def months_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """The hospital's months: those released, the one that runs, the one that waits for its report."""
     closed = gate(visit, code, Action.VIEW_REPORTS)
@@ -79,7 +79,7 @@ def _line(report: MonthlyReport, figures: MonthFigures, compared: set[date]) -> 
     }
 
 
-@get("/h/{code:str}/reports/{month:str}", sync_to_thread=True)
+@get("/h/{code:str}/reports/{month:str}", needs=Action.VIEW_REPORTS, sync_to_thread=True)
 def month_page(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """One month: the released figures, or the running ones, marked as such."""
     first = month_of(month)
@@ -113,7 +113,7 @@ def month_page(code: FromPath[str], month: FromPath[str], visit: NamedDependency
     )
 
 
-@post("/h/{code:str}/reports/{month:str}/make", sync_to_thread=True)
+@post("/h/{code:str}/reports/{month:str}/make", needs=Action.RUN_BENCHMARK, sync_to_thread=True)
 def make_month(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Redirect:
     """Make the report of a month that has ended; a second time, a new version if a number has changed."""
     first = month_of(month)
@@ -134,7 +134,7 @@ def make_month(code: FromPath[str], month: FromPath[str], visit: NamedDependency
 # ------------------------------------------------------------------------------------------------- files
 
 
-@get("/h/{code:str}/reports/{month:str}/report.pdf", sync_to_thread=True)
+@get("/h/{code:str}/reports/{month:str}/report.pdf", needs=Action.VIEW_REPORTS, sync_to_thread=True)
 def pdf_file(
     code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit], language: FromQuery[str] = ""
 ) -> Response[bytes]:
@@ -157,7 +157,7 @@ def pdf_file(
     return download(content, f"{code}-{month}-v{report.version}.pdf", PDF)
 
 
-@get("/h/{code:str}/reports/{month:str}/report.xlsx", sync_to_thread=True)
+@get("/h/{code:str}/reports/{month:str}/report.xlsx", needs=Action.VIEW_REPORTS, sync_to_thread=True)
 def xlsx_file(
     code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit], language: FromQuery[str] = ""
 ) -> Response[bytes]:
@@ -175,7 +175,7 @@ def xlsx_file(
     return download(content, f"{code}-{month}-v{report.version}.xlsx", XLSX)
 
 
-@get("/h/{code:str}/reports/{month:str}/figures.csv", sync_to_thread=True)
+@get("/h/{code:str}/reports/{month:str}/figures.csv", needs=Action.VIEW_REPORTS, sync_to_thread=True)
 def csv_file(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Response[bytes]:
     """The key figures of a released month."""
     with visit.hospital(code, Action.VIEW_REPORTS) as session:

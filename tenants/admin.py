@@ -58,7 +58,7 @@ class AssignmentForm(msgspec.Struct):
     assigned: Codes = ()
 
 
-@get("/firm/hospitals", sync_to_thread=True)
+@get("/firm/hospitals", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
 def hospitals_page(visit: NamedDependency[Visit]) -> Response[str]:
     """All hospitals of the firm, and a form for a new one."""
     with visit.firm(Action.MANAGE_HOSPITALS) as session:
@@ -74,7 +74,7 @@ def hospitals_page(visit: NamedDependency[Visit]) -> Response[str]:
     )
 
 
-@post("/firm/hospitals", sync_to_thread=True)
+@post("/firm/hospitals", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
 def create_hospital(visit: NamedDependency[Visit], data: URLEncodedBody[HospitalForm]) -> Redirect:
     """Make a hospital."""
     new = service.NewHospital(
@@ -93,7 +93,7 @@ def create_hospital(visit: NamedDependency[Visit], data: URLEncodedBody[Hospital
     return redirect("/firm/hospitals", notice=_("{name} was added.", name=new.name.strip()))
 
 
-@get("/firm/people", sync_to_thread=True)
+@get("/firm/people", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
 def people_page(visit: NamedDependency[Visit]) -> Response[str]:
     """Everybody with a role at the firm or its hospitals, and a form to invite somebody."""
     with visit.firm(Action.MANAGE_HOSPITALS) as session:
@@ -115,7 +115,7 @@ def people_page(visit: NamedDependency[Visit]) -> Response[str]:
     )
 
 
-@post("/firm/people", sync_to_thread=True)
+@post("/firm/people", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
 def invite(
     request: Request[Any, Any, Any], visit: NamedDependency[Visit], data: URLEncodedBody[PersonForm]
 ) -> Response[str]:
@@ -152,7 +152,7 @@ def invite(
     return fragment("tenants/_invited.html", person=invited.person, link=link)
 
 
-@post("/firm/people/{person_id:uuid}/hospitals", sync_to_thread=True)
+@post("/firm/people/{person_id:uuid}/hospitals", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
 def set_hospitals(
     person_id: FromPath[UUID], visit: NamedDependency[Visit], data: URLEncodedBody[AssignmentForm]
 ) -> Redirect:

@@ -8,7 +8,7 @@ at once.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -20,15 +20,18 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy import or_, select
 
 from foundation import languages
+from foundation.calendar import local_date
 from foundation.database import PlatformSession
 from foundation.runtime import Runtime
 from foundation.scope import Actor, FirmScope, PlatformScope
 from foundation.web import context
 from foundation.web.errors import LANGUAGE_COOKIE
-from tenants import queries, reach, signin
-from tenants.models import DirectoryEntry, Hospital, Membership, Person
+from tenants import grants as granting
+from tenants import queries, reach, signin, support
+from tenants.faces import Grant, HospitalFace, Member, PersonFacts, reach_of
+from tenants.models import DirectoryEntry, Hospital, Membership, Person, SigninSession
 from tenants.rights import ASSIGNED_ONLY, Role
-from tenants.visit import HospitalFace, Member, PersonFacts, Visit, reach_of
+from tenants.visit import Visit
 
 KEEP_SECONDS = 60
 FOR_ANYBODY = ("/static/", "/health/", "/metrics")
@@ -39,7 +42,10 @@ SYSTEM = Actor.system("arrival")
 class _Known:
     person: PersonFacts
     members: tuple[Member, ...]
-    hospitals: dict[UUID, list[UUID]]  # of each firm, what the directory says could be within reach
+    # Of each firm, what the directory says could be within reach, and the stage of each hospital and firm.
+    hospitals: dict[UUID, dict[UUID, str]]
+    firms: dict[UUID, str]
+    session_id: UUID
 
 
 def _is_for_anybody(scope: Scope) -> bool:
@@ -82,10 +88,12 @@ class Arrival(ASGIMiddleware):
             return None
         faces: list[HospitalFace] = []
         assigned: frozenset[UUID] = frozenset()
-        for firm_id, tenant_ids in known.hospitals.items():
-            more_faces, more_assigned = self._of_firm(known, firm_id, tenant_ids)
+        grants: dict[UUID, tuple[Grant, ...]] = {}
+        for firm_id in known.hospitals:
+            more_faces, more_assigned = self._of_firm(known, firm_id)
             faces += more_faces
             assigned |= more_assigned
+            grants |= self._grants(known, firm_id, now)
         return Visit(
             database=self.runtime.database,
             person=known.person,
@@ -94,16 +102,28 @@ class Arrival(ASGIMiddleware):
             now=now,
             code=code,
             address=address,
+            session_id=known.session_id,
+            grants=grants,
         )
 
-    def _of_firm(
-        self, known: _Known, firm_id: UUID, tenant_ids: list[UUID]
-    ) -> tuple[list[HospitalFace], frozenset[UUID]]:
+    def _grants(self, known: _Known, firm_id: UUID, now: datetime) -> dict[UUID, tuple[Grant, ...]]:
+        """Statistics opened to somebody of a hospital: asked only for people who could have been given
+        some.
+        """
+        own = {m.tenant_id for m in known.members}
+        mine = tuple(tenant_id for tenant_id in known.hospitals[firm_id] if tenant_id in own)
+        if not mine:
+            return {}
+        with self.runtime.database.firm(FirmScope(firm_id, mine, SYSTEM, "arrival")) as session:
+            return granting.of_person(session, known.person.id, known.members, local_date(now))
+
+    def _of_firm(self, known: _Known, firm_id: UUID) -> tuple[list[HospitalFace], frozenset[UUID]]:
+        states = known.hospitals[firm_id]
         agent = any(m.role in ASSIGNED_ONLY and m.firm_id == firm_id for m in known.members)
         kept_at, kept = self._faces.get(firm_id, (0.0, {}))
-        fresh = time.monotonic() - kept_at < KEEP_SECONDS and all(t in kept for t in tenant_ids)
+        fresh = time.monotonic() - kept_at < KEEP_SECONDS and all(t in kept for t in states)
         if fresh and not agent:
-            return _in_order(kept, tenant_ids), frozenset()
+            return _in_order(kept, states, known.firms[firm_id]), frozenset()
         assigned: frozenset[UUID] = frozenset()
         with self.runtime.database.firm(FirmScope(firm_id, (), SYSTEM, "arrival")) as session:
             if agent:
@@ -111,45 +131,64 @@ class Arrival(ASGIMiddleware):
             if not fresh:
                 kept = {row.tenant_id: _face(row) for row in queries.hospitals_of(session)}
                 self._faces[firm_id] = (time.monotonic(), kept)
-        return _in_order(kept, tenant_ids), assigned
+        return _in_order(kept, states, known.firms[firm_id]), assigned
 
 
 def _known(session: PlatformSession, token: str, now: datetime) -> _Known | None:
-    person = signin.person_of(session, token, now=now)
-    if person is None:
+    found = signin.session_of(session, token, now=now)
+    if found is None:
         return None
-    rows = session.scalars(
-        select(Membership)
-        .where(Membership.person_id == person.id)
-        .order_by(Membership.created_at, Membership.id)
-    )
-    members = tuple(Member(Role(r.role), r.firm_id, r.tenant_id, r.department_id) for r in rows)
+    signed_in, person = found
+    members = _members(session, person.id, signed_in, now)
     entries = session.execute(
-        select(DirectoryEntry.firm_id, DirectoryEntry.tenant_id)
+        select(DirectoryEntry.kind, DirectoryEntry.firm_id, DirectoryEntry.tenant_id, DirectoryEntry.state)
         .where(
-            DirectoryEntry.kind == "hospital",
-            DirectoryEntry.suspended.is_(False),
+            DirectoryEntry.state != "left",
             or_(
+                DirectoryEntry.kind == "firm",
                 DirectoryEntry.firm_id.in_([m.firm_id for m in members if m.firm_id]),
                 DirectoryEntry.tenant_id.in_([m.tenant_id for m in members if m.tenant_id]),
             ),
         )
         .order_by(DirectoryEntry.id)
+    ).all()
+    hospitals: dict[UUID, dict[UUID, str]] = {}
+    for entry in entries:
+        if entry.tenant_id is not None:
+            hospitals.setdefault(entry.firm_id, {})[entry.tenant_id] = entry.state
+    firms = {entry.firm_id: entry.state for entry in entries if entry.kind == "firm"}
+    return _Known(_facts(person), members, hospitals, firms, signed_in.id)
+
+
+def _members(
+    session: PlatformSession, person_id: UUID, signed_in: SigninSession, now: datetime
+) -> tuple[Member, ...]:
+    """The roles that count: accepted, and of the side whose provider vouched for this sign-in, if one did."""
+    rows = session.scalars(
+        select(Membership)
+        .where(Membership.person_id == person_id, Membership.accepted_at.is_not(None))
+        .order_by(Membership.created_at, Membership.id)
     )
-    hospitals: dict[UUID, list[UUID]] = {}
-    for firm_id, tenant_id in entries:
-        if tenant_id is not None:
-            hospitals.setdefault(firm_id, []).append(tenant_id)
-    return _Known(_facts(person), members, hospitals)
+    held = [Member(Role(r.role), r.firm_id, r.tenant_id, r.department_id) for r in rows]
+    if signed_in.firm_id is not None:
+        return tuple(m for m in held if m.firm_id == signed_in.firm_id)
+    if signed_in.tenant_id is not None:
+        return tuple(m for m in held if m.tenant_id == signed_in.tenant_id)
+    return (*held, *support.lent_roles(session, person_id, now))
 
 
-def _in_order(kept: dict[UUID, HospitalFace], tenant_ids: list[UUID]) -> list[HospitalFace]:
-    wanted = set(tenant_ids)
-    return [face for tenant_id, face in kept.items() if tenant_id in wanted]
+def _in_order(kept: dict[UUID, HospitalFace], states: dict[UUID, str], firm_state: str) -> list[HospitalFace]:
+    """The faces of these hospitals with the stage each is in now, which is never kept."""
+    return [
+        replace(face, state=states[tenant_id], firm_state=firm_state)
+        for tenant_id, face in kept.items()
+        if tenant_id in states
+    ]
 
 
 def _facts(person: Person) -> PersonFacts:
-    return PersonFacts(person.id, person.name, person.email, languages.choose(person.language))
+    shown = person.email or person.phone_masked
+    return PersonFacts(person.id, person.name, shown, languages.choose(person.language))
 
 
 def _face(row: Hospital) -> HospitalFace:

@@ -16,6 +16,7 @@ from foundation import languages
 from foundation.languages import gettext as _
 from foundation.runtime import Runtime
 from foundation.scope import Actor, PlatformScope
+from foundation.web.access import PUBLIC, SIGNED_IN
 from foundation.web.errors import LANGUAGE_COOKIE, NotFound, UserMistake
 from foundation.web.pages import page, redirect
 from tenants import admin, demo, queries, service, signin
@@ -55,14 +56,14 @@ class DemoForm(msgspec.Struct):
     person_id: UUID
 
 
-@get("/", sync_to_thread=True)
+@get("/", needs=PUBLIC, sync_to_thread=True)
 def home(request: Request[Any, Any, Any]) -> Redirect:
     """To the page where this person's work begins, or to the sign-in page."""
     visit = signed_in(request)
     return redirect(visit.home if visit else "/signin")
 
 
-@get("/signin", sync_to_thread=True)
+@get("/signin", needs=PUBLIC, sync_to_thread=True)
 def sign_in_page(
     request: Request[Any, Any, Any],
     runtime: NamedDependency[Runtime],
@@ -76,7 +77,7 @@ def sign_in_page(
     return page("tenants/signin.html", visit=None, next=own_path(next), groups=people)
 
 
-@post("/signin", sync_to_thread=True)
+@post("/signin", needs=PUBLIC, sync_to_thread=True)
 def sign_in(
     request: Request[Any, Any, Any], runtime: NamedDependency[Runtime], data: URLEncodedBody[SignInForm]
 ) -> Response[Any]:
@@ -95,7 +96,7 @@ def sign_in(
     return _entered(runtime, token, languages.choose(person.language), own_path(data.next))
 
 
-@post("/signout", sync_to_thread=True)
+@post("/signout", needs=PUBLIC, sync_to_thread=True)
 def sign_out(request: Request[Any, Any, Any], runtime: NamedDependency[Runtime]) -> Redirect:
     """End this session."""
     token = request.cookies.get(signin.COOKIE)
@@ -107,7 +108,7 @@ def sign_out(request: Request[Any, Any, Any], runtime: NamedDependency[Runtime])
     return response
 
 
-@get("/invitation/{token:str}", sync_to_thread=True)
+@get("/invitation/{token:str}", needs=PUBLIC, sync_to_thread=True)
 def invitation_page(token: FromPath[str], runtime: NamedDependency[Runtime]) -> Response[str]:
     """Set the first password."""
     with runtime.database.platform(SCOPE) as session:
@@ -115,7 +116,7 @@ def invitation_page(token: FromPath[str], runtime: NamedDependency[Runtime]) -> 
     return page("tenants/invitation.html", visit=None, person=person, token=token)
 
 
-@post("/invitation/{token:str}", sync_to_thread=True)
+@post("/invitation/{token:str}", needs=PUBLIC, sync_to_thread=True)
 def accept_invitation(
     token: FromPath[str],
     request: Request[Any, Any, Any],
@@ -133,7 +134,7 @@ def accept_invitation(
     return _entered(runtime, signin_token, language, "/")
 
 
-@post("/language", sync_to_thread=True)
+@post("/language", needs=PUBLIC, sync_to_thread=True)
 def change_language(
     request: Request[Any, Any, Any], runtime: NamedDependency[Runtime], data: URLEncodedBody[LanguageForm]
 ) -> Redirect:
@@ -148,7 +149,7 @@ def change_language(
     return response
 
 
-@get("/me/signins", sync_to_thread=True)
+@get("/me/signins", needs=SIGNED_IN, sync_to_thread=True)
 def my_signins(visit: NamedDependency[Visit]) -> Response[str]:
     """One's own sign-ins, so that a foreign one is noticed."""
     with visit.platform() as session:
@@ -157,7 +158,7 @@ def my_signins(visit: NamedDependency[Visit]) -> Response[str]:
     return page("tenants/signins.html", visit=visit, events=events, results=results)
 
 
-@post("/demo/enter", sync_to_thread=True)
+@post("/demo/enter", needs=PUBLIC, sync_to_thread=True)
 def enter_demo(
     request: Request[Any, Any, Any], runtime: NamedDependency[Runtime], data: URLEncodedBody[DemoForm]
 ) -> Response[Any]:

@@ -53,17 +53,17 @@ def hospitals_of(session: FirmSession) -> list[Hospital]:
 
 
 def directory(session: ScopedSession) -> list[DirectoryHospital]:
-    """All hospitals that are not suspended: what scheduled work goes over."""
+    """All hospitals that have not left: what scheduled work goes over."""
     rows = session.execute(
         select(DirectoryEntry.tenant_id, DirectoryEntry.firm_id, DirectoryEntry.code)
-        .where(DirectoryEntry.kind == "hospital", DirectoryEntry.suspended.is_(False))
+        .where(DirectoryEntry.kind == "hospital", DirectoryEntry.state != "left")
         .order_by(DirectoryEntry.id)
     )
     return [DirectoryHospital(t, f, c) for t, f, c in rows if t is not None]
 
 
 def hospital_entry(database: Database, code: str) -> DirectoryHospital | None:
-    """The hospital of this code, suspended or not; for the command line, which is not a visit."""
+    """The hospital of this code, in whatever stage; for the command line, which is not a visit."""
     with database.platform(PlatformScope(Actor.system("directory"), "directory")) as session:
         row = session.execute(
             select(DirectoryEntry.tenant_id, DirectoryEntry.firm_id, DirectoryEntry.code).where(
@@ -76,11 +76,11 @@ def hospital_entry(database: Database, code: str) -> DirectoryHospital | None:
 
 
 def firm_ids(session: ScopedSession) -> list[UUID]:
-    """All firms that are not suspended."""
+    """All firms."""
     return list(
         session.scalars(
             select(DirectoryEntry.firm_id)
-            .where(DirectoryEntry.kind == "firm", DirectoryEntry.suspended.is_(False))
+            .where(DirectoryEntry.kind == "firm", DirectoryEntry.state != "left")
             .order_by(DirectoryEntry.id)
         )
     )
@@ -101,7 +101,7 @@ def people_of(session: FirmSession, tenant_ids: Sequence[UUID], now: datetime) -
         PersonLine(
             person_id=person.id,
             name=person.name,
-            email=person.email,
+            email=person.email or person.phone_masked,
             role=Role(member.role),
             tenant_id=member.tenant_id,
             department=department,

@@ -29,7 +29,10 @@ class Role(StrEnum):
     DEPARTMENT_HEAD = "department_head"
     MEDICAL_AFFAIRS = "medical_affairs"
     HOSPITAL_FINANCE = "hospital_finance"
+    HOSPITAL_AUDITOR = "hospital_auditor"
+    AUDITOR = "auditor"
     OPERATOR = "operator"
+    SUPPORT = "support"
 
 
 class Action(StrEnum):
@@ -38,16 +41,35 @@ class Action(StrEnum):
     WORK_QUEUE = "work_queue"
     VIEW_CASES = "view_cases"
     HANDLE_CASES = "handle_cases"
+    EXPORT_CASES = "export_cases"
     VIEW_PATIENTS = "view_patients"
+    REVEAL = "reveal"
     IMPORT_PATIENTS = "import_patients"
     SUPPRESS_PATIENTS = "suppress_patients"
+    HANDLE_REQUESTS = "handle_requests"
+    DECIDE_REQUESTS = "decide_requests"
     VIEW_PLANS = "view_plans"
     VIEW_REPORTS = "view_reports"
     VIEW_BENCHMARK = "view_benchmark"
     RUN_BENCHMARK = "run_benchmark"
+    GRANT_STATISTICS = "grant_statistics"
     VIEW_INVOICES = "view_invoices"
     ISSUE_INVOICES = "issue_invoices"
     MANAGE_HOSPITALS = "manage_hospitals"
+    MANAGE_PEOPLE = "manage_people"
+    MANAGE_SIGNIN = "manage_signin"
+    MANAGE_TOKENS = "manage_tokens"
+    MANAGE_BRAND = "manage_brand"
+    VIEW_ONBOARDING = "view_onboarding"
+    MANAGE_ONBOARDING = "manage_onboarding"
+    SIGN_AGREEMENT = "sign_agreement"
+    SUSPEND_HOSPITAL = "suspend_hospital"
+    MOVE_HOSPITAL = "move_hospital"
+    OFFBOARD_HOSPITAL = "offboard_hospital"
+    SIGN_DEPARTURE = "sign_departure"
+    ASK_SUPPORT = "ask_support"
+    GRANT_SUPPORT = "grant_support"
+    SUSPEND_FIRM = "suspend_firm"
     VIEW_OPERATIONS = "view_operations"
     VIEW_AUDIT = "view_audit"
 
@@ -56,48 +78,92 @@ A = Action
 
 MATRIX: dict[Role, frozenset[Action]] = {
     Role.AGENT: frozenset(
-        {A.WORK_QUEUE, A.VIEW_CASES, A.HANDLE_CASES, A.VIEW_PATIENTS, A.SUPPRESS_PATIENTS, A.VIEW_PLANS}
+        {
+            A.WORK_QUEUE, A.VIEW_CASES, A.HANDLE_CASES, A.VIEW_PATIENTS, A.REVEAL, A.SUPPRESS_PATIENTS,
+            A.HANDLE_REQUESTS, A.VIEW_PLANS,
+        }
     ),
     Role.TEAM_LEAD: frozenset(
         {
-            A.WORK_QUEUE, A.VIEW_CASES, A.HANDLE_CASES, A.VIEW_PATIENTS, A.IMPORT_PATIENTS,
-            A.SUPPRESS_PATIENTS, A.VIEW_PLANS, A.VIEW_REPORTS,
+            A.WORK_QUEUE, A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS, A.REVEAL,
+            A.IMPORT_PATIENTS, A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.VIEW_PLANS, A.VIEW_REPORTS,
         }
     ),
     Role.QA: frozenset({A.VIEW_CASES, A.VIEW_PATIENTS, A.VIEW_PLANS}),
     Role.OPERATIONS: frozenset(
         {
-            A.VIEW_CASES, A.VIEW_PATIENTS, A.IMPORT_PATIENTS, A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK,
-            A.RUN_BENCHMARK, A.VIEW_INVOICES, A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.VIEW_AUDIT,
+            A.VIEW_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS, A.IMPORT_PATIENTS, A.HANDLE_REQUESTS,
+            A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK, A.RUN_BENCHMARK, A.VIEW_INVOICES,
+            A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE, A.MANAGE_TOKENS, A.MANAGE_BRAND,
+            A.VIEW_ONBOARDING, A.MANAGE_ONBOARDING, A.SUSPEND_HOSPITAL, A.VIEW_AUDIT,
         }
     ),
     Role.FIRM_GM: frozenset(
         {
-            A.VIEW_CASES, A.HANDLE_CASES, A.VIEW_PATIENTS, A.IMPORT_PATIENTS, A.SUPPRESS_PATIENTS,
-            A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK, A.RUN_BENCHMARK, A.VIEW_INVOICES,
-            A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.VIEW_AUDIT,
+            A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS, A.REVEAL, A.IMPORT_PATIENTS,
+            A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK,
+            A.RUN_BENCHMARK, A.VIEW_INVOICES, A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE,
+            A.MANAGE_SIGNIN, A.MANAGE_TOKENS, A.MANAGE_BRAND, A.VIEW_ONBOARDING, A.MANAGE_ONBOARDING,
+            A.SUSPEND_HOSPITAL, A.MOVE_HOSPITAL, A.OFFBOARD_HOSPITAL, A.GRANT_SUPPORT, A.VIEW_AUDIT,
         }
     ),
     # Statistics go to the hospital's GM; others only through the GM (S4-16).
     Role.HOSPITAL_GM: frozenset(
         {
-            A.VIEW_CASES, A.VIEW_PATIENTS, A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK, A.VIEW_INVOICES,
-            A.VIEW_AUDIT,
+            A.VIEW_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS, A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK,
+            A.GRANT_STATISTICS, A.VIEW_INVOICES, A.VIEW_ONBOARDING, A.SIGN_AGREEMENT, A.SIGN_DEPARTURE,
+            A.GRANT_SUPPORT, A.VIEW_AUDIT,
         }
     ),
     Role.HOSPITAL_ADMIN: frozenset(
         {
-            A.VIEW_CASES, A.HANDLE_CASES, A.VIEW_PATIENTS, A.IMPORT_PATIENTS, A.SUPPRESS_PATIENTS,
-            A.VIEW_PLANS, A.VIEW_AUDIT,
+            A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS, A.REVEAL, A.IMPORT_PATIENTS,
+            A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.DECIDE_REQUESTS, A.VIEW_PLANS, A.MANAGE_PEOPLE,
+            A.MANAGE_SIGNIN, A.MANAGE_TOKENS, A.MANAGE_BRAND, A.VIEW_ONBOARDING, A.GRANT_SUPPORT,
+            A.VIEW_AUDIT,
         }
     ),
     Role.DEPARTMENT_HEAD: frozenset({A.VIEW_CASES, A.HANDLE_CASES}),
     # A medical dispute leaves the firm's hands and is the hospital's own (S4-9).
-    Role.MEDICAL_AFFAIRS: frozenset({A.VIEW_CASES, A.HANDLE_CASES}),
+    Role.MEDICAL_AFFAIRS: frozenset({A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.REVEAL}),
     Role.HOSPITAL_FINANCE: frozenset({A.VIEW_INVOICES}),
-    # The platform's own people see health and counts, never a patient.
-    Role.OPERATOR: frozenset({A.VIEW_OPERATIONS}),
+    # Whoever watches the records can read and not change; whoever runs the system sees no patient
+    # (GB/T 22239-2019, separation of administrators, 三员分立).
+    Role.HOSPITAL_AUDITOR: frozenset({A.VIEW_AUDIT}),
+    Role.AUDITOR: frozenset({A.VIEW_AUDIT}),
+    Role.OPERATOR: frozenset({A.VIEW_OPERATIONS, A.ASK_SUPPORT, A.SUSPEND_FIRM}),
+    # Not given to anybody: what an operator may read at one hospital while support access was granted.
+    Role.SUPPORT: frozenset({A.VIEW_CASES, A.VIEW_PATIENTS, A.VIEW_PLANS}),
 }  # fmt: skip
+
+# What a hospital in this state (阶段) refuses to everybody, whatever their role.
+CHANGES: frozenset[Action] = frozenset(
+    {
+        A.WORK_QUEUE, A.HANDLE_CASES, A.IMPORT_PATIENTS, A.SUPPRESS_PATIENTS, A.RUN_BENCHMARK,
+        A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE, A.MANAGE_SIGNIN, A.MANAGE_TOKENS,
+        A.MANAGE_BRAND, A.MANAGE_ONBOARDING, A.GRANT_STATISTICS, A.HANDLE_REQUESTS, A.DECIDE_REQUESTS,
+    }
+)  # fmt: skip
+REFUSED_IN: dict[str, frozenset[Action]] = {
+    "active": frozenset(),
+    # Data may come in and everything may be prepared; nobody is called and nothing is billed.
+    "onboarding": frozenset({A.WORK_QUEUE, A.RUN_BENCHMARK, A.ISSUE_INVOICES}),
+    # Scheduled calls stop; open complaints stay workable, people read and export (journeys.md J6).
+    "suspended": frozenset({A.WORK_QUEUE, A.IMPORT_PATIENTS, A.RUN_BENCHMARK}),
+    "leaving": CHANGES - {A.HANDLE_CASES, A.HANDLE_REQUESTS, A.DECIDE_REQUESTS, A.ISSUE_INVOICES},
+    "left": frozenset(Action),
+}
+# All hospitals of a suspended firm can be read and not changed.
+REFUSED_BY_FIRM: dict[str, frozenset[Action]] = {"active": frozenset(), "suspended": CHANGES}
+
+# A second factor (第二因素) is asked of whoever reaches several hospitals or administers one
+# (GB/T 22239-2019 8.1.4.1 d).
+NEEDS_SECOND_FACTOR = frozenset(
+    {
+        Role.AGENT, Role.TEAM_LEAD, Role.QA, Role.OPERATIONS, Role.FIRM_GM, Role.AUDITOR, Role.HOSPITAL_GM,
+        Role.HOSPITAL_ADMIN, Role.HOSPITAL_AUDITOR, Role.OPERATOR,
+    }
+)  # fmt: skip
 
 SIDES: dict[Role, Side] = {
     Role.AGENT: "firm",
@@ -110,7 +176,10 @@ SIDES: dict[Role, Side] = {
     Role.DEPARTMENT_HEAD: "hospital",
     Role.MEDICAL_AFFAIRS: "hospital",
     Role.HOSPITAL_FINANCE: "hospital",
+    Role.HOSPITAL_AUDITOR: "hospital",
+    Role.AUDITOR: "firm",
     Role.OPERATOR: "platform",
+    Role.SUPPORT: "platform",
 }
 
 # Reaches only the hospitals assigned to the person; the firm's other roles reach all hospitals of the firm.
@@ -127,7 +196,10 @@ NAMES: dict[Role, str] = {
     Role.DEPARTMENT_HEAD: mark("Department head"),
     Role.MEDICAL_AFFAIRS: mark("Medical affairs"),
     Role.HOSPITAL_FINANCE: mark("Hospital finance"),
+    Role.HOSPITAL_AUDITOR: mark("Hospital security auditor"),
+    Role.AUDITOR: mark("Security auditor"),
     Role.OPERATOR: mark("Platform operator"),
+    Role.SUPPORT: mark("Support"),
 }
 
 # Where somebody starts: the first of these entries of the rail that the person may open.
@@ -142,7 +214,10 @@ HOME: dict[Role, tuple[str, ...]] = {
     Role.DEPARTMENT_HEAD: ("cases",),
     Role.MEDICAL_AFFAIRS: ("cases",),
     Role.HOSPITAL_FINANCE: ("billing",),
+    Role.HOSPITAL_AUDITOR: ("audit",),
+    Role.AUDITOR: ("audit",),
     Role.OPERATOR: ("operations",),
+    Role.SUPPORT: ("cases",),
 }
 
 

@@ -213,6 +213,7 @@ def make_person(
         language=language,
         failures=0,
         locked_until=None,
+        password_set_at=None if password is None else now,
         disabled_at=None,
         created_at=now,
     )
@@ -230,8 +231,12 @@ def add_member(
     firm_id: UUID | None = None,
     tenant_id: UUID | None = None,
     department_id: UUID | None = None,
+    accepted: bool = True,
 ) -> None:
-    """Give a role (角色); again is the same. An operator's role has neither firm nor hospital."""
+    """Give a role (角色); again is the same. An operator's role has neither firm nor hospital.
+
+    One that is not `accepted` counts once the person has taken it.
+    """
     session.execute(
         insert(Membership)
         .values(
@@ -242,6 +247,8 @@ def add_member(
             tenant_id=tenant_id,
             department_id=department_id,
             created_at=now,
+            created_by=session.scope.actor.id,
+            accepted_at=now if accepted else None,
         )
         .on_conflict_do_nothing()
     )
@@ -283,10 +290,18 @@ def set_password(
     """Set a password; every session of the person ends. Raises `UserMistake` for a weak one."""
     signin.check_password(password)
     person.password_hash = signin.hash_password(password)
+    person.password_set_at = now
     person.failures = 0
     person.locked_until = None
     signin.end_all_sessions(session, person.id, now=now)
-    signin.record(session, "password_set", now=now, email=person.email, person_id=person.id, address=address)
+    signin.record(
+        session,
+        "password_set",
+        now=now,
+        email=signin.shown_name(person),
+        person_id=person.id,
+        address=address,
+    )
     session.flush()
 
 
@@ -323,7 +338,7 @@ def _enter_directory(session: FirmSession, code: str, kind: str, tenant_id: UUID
     taken = session.scalar(
         insert(DirectoryEntry)
         .values(
-            id=new_id(), code=code, kind=kind, firm_id=session.firm_id, tenant_id=tenant_id, suspended=False
+            id=new_id(), code=code, kind=kind, firm_id=session.firm_id, tenant_id=tenant_id, state="active"
         )
         .on_conflict_do_nothing(index_elements=["code"])
         .returning(DirectoryEntry.id)

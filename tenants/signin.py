@@ -85,13 +85,20 @@ def open_session(session: ScopedSession, person: Person, *, now: datetime, addre
             expires_at=now + ABSOLUTE, ended_at=None, address=address,
         )
     )  # fmt: skip
-    record(session, "signed_in", now=now, email=person.email, person_id=person.id, address=address)
+    record(session, "signed_in", now=now, email=shown_name(person), person_id=person.id, address=address)
     session.flush()
     return token
 
 
-def person_of(session: ScopedSession, token: str, *, now: datetime) -> Person | None:
-    """Whose session this is, or None when it has ended; notes that the person was here."""
+def session_of(
+    session: ScopedSession, token: str, *, now: datetime, waiting: bool = False
+) -> tuple[SigninSession, Person] | None:
+    """The session of a token and whose it is, or None when it has ended; notes that the person was here.
+
+    With `waiting` only a session that still waits for its next step (`SigninSession.waiting_for`) is found,
+    without it only one that waits for nothing.
+    """
+    step = SigninSession.waiting_for
     found = session.execute(
         select(SigninSession, Person)
         .join(Person, Person.id == SigninSession.person_id)
@@ -101,6 +108,7 @@ def person_of(session: ScopedSession, token: str, *, now: datetime) -> Person | 
             SigninSession.expires_at > now,
             SigninSession.last_seen_at > now - IDLE,
             Person.disabled_at.is_(None),
+            step.is_not(None) if waiting else step.is_(None),
         )
     ).one_or_none()
     if found is None:
@@ -108,7 +116,14 @@ def person_of(session: ScopedSession, token: str, *, now: datetime) -> Person | 
     signin, person = found
     if now - signin.last_seen_at > TOUCH_AFTER:
         signin.last_seen_at = now
-    return person
+        person.last_seen_at = now
+    return signin, person
+
+
+def person_of(session: ScopedSession, token: str, *, now: datetime) -> Person | None:
+    """Whose session this is, or None when it has ended or waits for its second factor."""
+    found = session_of(session, token, now=now)
+    return None if found is None else found[1]
 
 
 def sign_out(session: ScopedSession, token: str, *, now: datetime, address: str) -> None:
@@ -120,8 +135,8 @@ def sign_out(session: ScopedSession, token: str, *, now: datetime, address: str)
         .returning(SigninSession.person_id)
     )
     if person_id is not None:
-        email = session.scalar(select(Person.email).where(Person.id == person_id)) or ""
-        record(session, "signed_out", now=now, email=email, person_id=person_id, address=address)
+        person = session.get_one(Person, person_id)
+        record(session, "signed_out", now=now, email=shown_name(person), person_id=person_id, address=address)
 
 
 def end_all_sessions(session: ScopedSession, person_id: UUID, *, now: datetime) -> None:
@@ -140,6 +155,11 @@ def record(
     session.add(
         SigninEvent(id=new_id(), at=now, email=email, person_id=person_id, result=result, address=address)
     )
+
+
+def shown_name(person: Person) -> str:
+    """What a person signs in with, as records show it: the address, or else the masked number."""
+    return person.email or person.phone_masked
 
 
 def normal_email(email: str) -> str:

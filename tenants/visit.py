@@ -10,78 +10,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
 
 from foundation import languages
 from foundation.database import Database, FirmSession, HospitalSession, PlatformSession
-from foundation.languages import Language
+from foundation.languages import Language, mark
+from foundation.languages import gettext as _
 from foundation.scope import Actor, FirmScope, HospitalScope, PlatformScope
 from foundation.web import navigation
-from foundation.web.errors import Forbidden, NotFound, NotSignedIn
-from tenants.rights import ASSIGNED_ONLY, HOME, SIDES, Action, Role, allowed, role_name
-
-
-@dataclass(frozen=True, slots=True)
-class HospitalFace:
-    """What a screen shows of a hospital (医院): its name and the colour that stands for it."""
-
-    tenant_id: UUID
-    firm_id: UUID
-    code: str
-    name: str
-    name_en: str
-    colour: str
-
-    @property
-    def label(self) -> str:
-        """The name in the current language."""
-        return self.name if languages.current() == "zh_Hans" else self.name_en or self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One role held somewhere (成员身份)."""
-
-    role: Role
-    firm_id: UUID | None
-    tenant_id: UUID | None
-    department_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """A hospital within reach, and the memberships that reach it."""
-
-    face: HospitalFace
-    members: tuple[Member, ...]
-
-    @property
-    def roles(self) -> frozenset[Role]:
-        """The roles held towards this hospital."""
-        return frozenset(member.role for member in self.members)
-
-
-@dataclass(frozen=True, slots=True)
-class PersonFacts:
-    """Who is signed in (用户)."""
-
-    id: UUID
-    name: str
-    email: str
-    language: Language
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """The same page for another hospital."""
-
-    chip: HospitalFace
-    href: str
+from foundation.web.access import PUBLIC, SIGNED_IN
+from foundation.web.errors import Forbidden, NotFound, NotSignedIn, UserMistake
+from tenants.faces import (
+    GRANT_OPENS,
+    Grant,
+    HospitalFace,
+    Member,
+    PersonFacts,
+    Reached,
+    Switch,
+)
+from tenants.rights import (
+    HOME,
+    MATRIX,
+    Action,
+    Role,
+    allowed,
+    role_name,
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +56,11 @@ class Visit:
     now: datetime
     code: str | None = None
     address: str = ""
+    session_id: UUID | None = None
+    token_id: UUID | None = None
+    # What a key for programs was made for: nothing beyond it, whatever its owner may.
+    limit: frozenset[Action] | None = None
+    grants: Mapping[UUID, tuple[Grant, ...]] = field(default_factory=dict)
     _by_id: Mapping[UUID, HospitalFace] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -129,10 +95,43 @@ class Visit:
 
     def may(self, action: Action, code: str | None = None) -> bool:
         """Whether the action is allowed towards this hospital, or without one towards anything at all."""
+        if self.limit is not None and action not in self.limit:
+            return False
         if code is None:
             return allowed((m.role for m in self.members), action)
         reached = self.reached.get(code)
-        return reached is not None and allowed(reached.roles, action)
+        if reached is None or reached.face.refuses(action):
+            return False
+        return allowed(reached.roles, action) or self._granted(reached, action)
+
+    def may_for_the_firm(self, action: Action) -> bool:
+        """Whether the action is allowed on a page that is no hospital's: by a role at a firm or the
+        platform.
+        """
+        if self.limit is not None and action not in self.limit:
+            return False
+        return any(m.tenant_id is None and action in MATRIX[m.role] for m in self.members)
+
+    def require(self, code: str, action: Action) -> None:
+        """`NotFound` beyond reach, `Forbidden` without the right, `UserMistake` where the stage refuses
+        it.
+        """
+        reached = self._reached(code)
+        if self.may(action, code):
+            return
+        in_the_way = reached.face.refuses(action) and allowed(reached.roles, action)
+        if in_the_way and (self.limit is None or action in self.limit):
+            raise UserMistake(stage_sentence(reached.face))
+        raise Forbidden
+
+    def granted(self, code: str) -> tuple[Grant, ...]:
+        """What the hospital's director opened to this person there (S4-16)."""
+        return self.grants.get(self._reached(code).face.tenant_id, ())
+
+    def _granted(self, reached: Reached, action: Action) -> bool:
+        return any(
+            GRANT_OPENS[grant.subject] is action for grant in self.grants.get(reached.face.tenant_id, ())
+        )
 
     def departments(self, code: str) -> frozenset[UUID] | None:
         """The departments that the person is kept to at this hospital; None when not kept to any."""
@@ -146,10 +145,17 @@ class Visit:
     @contextmanager
     def hospital(self, code: str, action: Action) -> Iterator[HospitalSession]:
         """One transaction over one hospital; `NotFound` beyond reach, `Forbidden` without the right."""
+        self.require(code, action)
         reached = self._reached(code)
-        if not allowed(reached.roles, action):
-            raise Forbidden
-        scope = HospitalScope(reached.face.tenant_id, self.actor, action.value)
+        support = reached.support
+        actor = self.actor if support is None else replace(self.actor, granted_by=support.granted_by)
+        scope = HospitalScope(
+            reached.face.tenant_id,
+            actor,
+            action.value,
+            read_only=support is not None,
+            address=self.address,
+        )
         with self.database.hospital(scope) as session:
             yield session
 
@@ -160,7 +166,8 @@ class Visit:
         tenant_ids = tuple(
             reached.face.tenant_id
             for reached in self.reached.values()
-            if any(m.firm_id == firm_id and allowed([m.role], action) for m in reached.members)
+            if not reached.face.refuses(action)
+            and any(m.firm_id == firm_id and allowed([m.role], action) for m in reached.members)
         )
         with self.database.firm(FirmScope(firm_id, tenant_ids, self.actor, action.value)) as session:
             yield session
@@ -176,6 +183,8 @@ class Visit:
 
     def firm_id(self, action: Action) -> UUID:
         """The firm where the person holds the right (the first, if several); else `Forbidden`."""
+        if self.limit is not None and action not in self.limit:
+            raise Forbidden
         for member in self.members:
             if member.firm_id is not None and allowed([member.role], action):
                 return member.firm_id
@@ -251,30 +260,50 @@ class Visit:
         return found
 
 
-def reach_of(
-    members: tuple[Member, ...], faces: list[HospitalFace], assigned: frozenset[UUID]
-) -> dict[str, Reached]:
-    """Which hospitals these memberships reach: a hospital's own people theirs, agents those assigned to them,
-    the firm's other roles all of the firm."""
-    reached = {}
-    for face in faces:
-        mine = tuple(m for m in members if _reaches(m, face, assigned))
-        if mine:
-            reached[face.code] = Reached(face, mine)
-    return reached
+STAGE_SENTENCES = {
+    "onboarding": mark("{name} is not live yet; this waits for the go-live gate."),
+    "suspended": mark("{name} is suspended; this is possible again once it is resumed."),
+    "leaving": mark("{name} is leaving; its data can be read and exported only."),
+}
 
 
-def _reaches(member: Member, face: HospitalFace, assigned: frozenset[UUID]) -> bool:
-    if SIDES[member.role] == "hospital":
-        return member.tenant_id == face.tenant_id
-    if SIDES[member.role] == "firm":
-        return member.firm_id == face.firm_id and (
-            member.role not in ASSIGNED_ONLY or face.tenant_id in assigned
-        )
-    return False
+def stage_sentence(face: HospitalFace) -> str:
+    """Why nobody can do this here now."""
+    if face.firm_state != "active":
+        return _("The firm is suspended; everything can be read and nothing changed.")
+    return _(STAGE_SENTENCES[face.state], name=face.label)
 
 
-def provide_visit(request: Request[Any, Any, Any]) -> Visit:
+def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Before anything of a request is read: may this person open this address at all?
+
+    Each handler says in its option `needs` what it asks: an `Action`, or a word of `foundation.web.access`.
+    `asks_itself` leaves the right (not the reach) to the handler, `reads` marks a POST that changes nothing.
+    """
+    needs = handler.opt.get("needs")
+    method = connection.scope.get("method")
+    if needs == PUBLIC or method == "OPTIONS":
+        return
+    visit = provide_visit(connection)
+    if needs == SIGNED_IN:
+        return
+    if not isinstance(needs, Action):
+        raise Forbidden
+    code = connection.path_params.get("code")
+    if code is None:
+        if not visit.may_for_the_firm(needs):
+            raise Forbidden
+        return
+    if code not in visit.reached:
+        raise NotFound
+    if not handler.opt.get("asks_itself"):
+        visit.require(code, needs)
+    changes = method not in {"GET", "HEAD"} and not handler.opt.get("reads")
+    if changes and visit.reached[code].support is not None:
+        raise Forbidden
+
+
+def provide_visit(request: ASGIConnection[Any, Any, Any, Any]) -> Visit:
     """The dependency `visit`; raises `NotSignedIn`, which leads to the sign-in page."""
     visit = request.scope.get("state", {}).get("viewer")
     if not isinstance(visit, Visit):

@@ -87,7 +87,7 @@ def member(session: HospitalSession, role: str, name: str, **where: UUID) -> Act
     )
     session.add(person)
     session.flush()
-    session.add(Membership(person_id=person.id, role=role, created_at=NOW, **where))
+    session.add(Membership(person_id=person.id, role=role, created_at=NOW, accepted_at=NOW, **where))
     session.flush()
     return Actor("person", person.id, name)
 

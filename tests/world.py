@@ -18,8 +18,18 @@ from foundation.encryption import DataKey, MasterKey
 from foundation.ids import new_id
 from foundation.scope import Actor, FirmScope, HospitalScope
 from patients.models import ContactPoint, Encounter, Enrolment, Patient
+from tenants.agreement import CHANNELS, FIELDS, PURPOSES
 from tenants.keys import data_key
-from tenants.models import Department, DirectoryEntry, Firm, Hospital, Membership, Person
+from tenants.models import (
+    Department,
+    DirectoryEntry,
+    Firm,
+    Hospital,
+    HospitalPhase,
+    Membership,
+    Person,
+    ProcessingAgreement,
+)
 
 # A Tuesday, 10:00 in Shanghai: a working day inside calling hours.
 NOW = datetime.fromisoformat("2026-09-15T10:00:00+08:00")
@@ -209,12 +219,35 @@ def _hospital(
     )
     session.add(DirectoryEntry(code=code, kind="hospital", firm_id=session.firm_id, tenant_id=tenant_id))
     session.flush()
+    session.add(HospitalPhase(tenant_id=tenant_id, state="active", started_at=NOW, reason="", by_name="test"))
+    session.add(agreement_of(tenant_id))
+    session.flush()
     departments = {}
     for department in ("骨科", "儿科"):
         departments[department] = new_id()
         session.add(Department(tenant_id=tenant_id, id=departments[department], name=department))
     session.flush()
     return TestHospital(tenant_id, code, departments)
+
+
+def agreement_of(tenant_id: UUID) -> ProcessingAgreement:
+    """A signed agreement for everything, from before any test's day and without an end."""
+    return ProcessingAgreement(
+        tenant_id=tenant_id,
+        version=1,
+        purposes=list(PURPOSES),
+        fields=list(FIELDS),
+        channels=list(CHANNELS),
+        benchmark="full",
+        on_end="delete",
+        valid_from=date(2020, 1, 1),
+        valid_to=None,
+        signed_for_hospital="赵院长",
+        signed_for_firm="郑总",
+        signed_at=NOW,
+        created_by="test",
+        created_at=NOW,
+    )
 
 
 def _person(session: FirmSession, name: str, role: str, firm_id: UUID | None, tenant_id: UUID | None) -> UUID:
@@ -229,7 +262,14 @@ def _person(session: FirmSession, name: str, role: str, firm_id: UUID | None, te
     session.add(person)
     session.flush()
     session.add(
-        Membership(person_id=person.id, role=role, firm_id=firm_id, tenant_id=tenant_id, created_at=NOW)
+        Membership(
+            person_id=person.id,
+            role=role,
+            firm_id=firm_id,
+            tenant_id=tenant_id,
+            created_at=NOW,
+            accepted_at=NOW,
+        )
     )
     session.flush()
     return person.id

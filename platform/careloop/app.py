@@ -17,6 +17,7 @@ from feedback import pages as feedback_pages
 from foundation.languages import mark
 from foundation.runtime import Runtime
 from foundation.web import errors, health, navigation, security, static
+from foundation.web.access import PUBLIC
 from foundation.web.navigation import Item
 from outreach import pages as outreach_pages
 from patients import api as patients_api
@@ -27,7 +28,7 @@ from surveys import pages as surveys_pages
 from tenants import pages as tenants_pages
 from tenants.arrival import Arrival
 from tenants.rights import Action
-from tenants.visit import provide_visit
+from tenants.visit import guard, provide_visit
 
 # One line per room, lowest floor first.
 PAGES: list[ControllerRouterHandler] = [
@@ -78,12 +79,16 @@ def create_app(runtime: Runtime) -> Litestar:
                 "visit": Provide(provide_visit, sync_to_thread=False),
                 "runtime": Provide(lambda: runtime, sync_to_thread=False),
             },
+            guards=[guard],
             middleware=[Arrival(runtime)],
             before_send=[security.protect],
             csrf_config=security.csrf_config(runtime.settings),
             exception_handlers=errors.handlers(),
             openapi_config=OpenAPIConfig(
-                title="CareLoop", version="1", path="/api/schema", render_plugins=[JsonRenderPlugin()]
+                title="CareLoop",
+                version="1",
+                openapi_router=Router("/api/schema", route_handlers=[], opt={"needs": PUBLIC}),
+                render_plugins=[JsonRenderPlugin()],
             ),
             logging_config=None,
         )

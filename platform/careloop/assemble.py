@@ -141,11 +141,12 @@ def send_queued(parts: Runtime, ids: list[UUID]) -> None:
 
 
 def list_hospitals(database: Database) -> list[Hospital]:
-    """The hospitals that scheduled work goes over: those that are not suspended."""
+    """The hospitals that scheduled work goes over: all that have not left. What a stage
+    stops, its rooms stop."""
     with database.platform(PlatformScope(Actor.system("scheduler"), "directory")) as session:
         rows = session.execute(
             select(DirectoryEntry.tenant_id, DirectoryEntry.firm_id)
-            .where(DirectoryEntry.kind == "hospital", DirectoryEntry.suspended.is_(False))
+            .where(DirectoryEntry.kind == "hospital", DirectoryEntry.state != "left")
             .order_by(DirectoryEntry.code)
         )
         return [Hospital(row.tenant_id, row.firm_id) for row in rows]
@@ -157,7 +158,7 @@ def list_firms(database: Database) -> list[UUID]:
         return list(
             session.scalars(
                 select(DirectoryEntry.firm_id)
-                .where(DirectoryEntry.kind == "firm", DirectoryEntry.suspended.is_(False))
+                .where(DirectoryEntry.kind == "firm")
                 .order_by(DirectoryEntry.code)
             )
         )

@@ -112,12 +112,12 @@ def _place(url: str) -> tuple[object, ...]:
 def _hospitals(session: PlatformSession) -> list[HospitalLine]:
     firm = aliased(DirectoryEntry)
     rows = session.execute(
-        select(DirectoryEntry.code, func.coalesce(firm.code, ""), DirectoryEntry.suspended)
+        select(DirectoryEntry.code, func.coalesce(firm.code, ""), DirectoryEntry.state)
         .outerjoin(firm, (firm.firm_id == DirectoryEntry.firm_id) & (firm.kind == "firm"))
         .where(DirectoryEntry.kind == "hospital")
         .order_by(firm.code, DirectoryEntry.code)
     )
-    return [HospitalLine(code, firm_code, suspended) for code, firm_code, suspended in rows]
+    return [HospitalLine(code, firm_code, state == "suspended") for code, firm_code, state in rows]
 
 
 def _waiting(

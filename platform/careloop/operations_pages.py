@@ -21,7 +21,7 @@ BROKER_STATES = {
 }
 
 
-@get("/operations", sync_to_thread=True)
+@get("/operations", needs=Action.VIEW_OPERATIONS, sync_to_thread=True)
 def operations_page(visit: NamedDependency[Visit], runtime: NamedDependency[Runtime]) -> Response[str]:
     """Hospitals by code, what waits to be sent and handled, and sign-ins; nothing of a patient."""
     with visit.platform(Action.VIEW_OPERATIONS) as session:

@@ -55,7 +55,7 @@ class AnswerForm(msgspec.Struct):
     note: str = ""
 
 
-@post("/h/{code:str}/cases/propose", sync_to_thread=True, status_code=200)
+@post("/h/{code:str}/cases/propose", needs=Action.HANDLE_CASES, sync_to_thread=True, status_code=200)
 def propose(code: FromPath[str], visit: Visit, data: URLEncodedBody[NewFeedbackForm]) -> Response[str]:
     """The tier to offer for what is typed so far, why, and the promise that follows from it."""
     with visit.hospital(code, Action.HANDLE_CASES) as session:
@@ -65,7 +65,7 @@ def propose(code: FromPath[str], visit: Visit, data: URLEncodedBody[NewFeedbackF
     return fragment("feedback/_tier.html", **tier_values(data, tag, level))
 
 
-@post("/h/{code:str}/cases/from-call", sync_to_thread=True, status_code=200)
+@post("/h/{code:str}/cases/from-call", needs=Action.HANDLE_CASES, sync_to_thread=True, status_code=200)
 def from_call(code: FromPath[str], visit: Visit, data: URLEncodedBody[NewFeedbackForm]) -> Response[str]:
     """A new case from the card: patient, stay and call are those of the card, not of the form."""
     tag = by_code().get(data.tag)
@@ -102,7 +102,7 @@ def from_call(code: FromPath[str], visit: Visit, data: URLEncodedBody[NewFeedbac
     return fragment("feedback/_opened.html", case=case, code=code, label=labels)
 
 
-@get("/h/{code:str}/cases/{case_id:uuid}/for-callback", sync_to_thread=True)
+@get("/h/{code:str}/cases/{case_id:uuid}/for-callback", needs=Action.HANDLE_CASES, sync_to_thread=True)
 def for_callback(
     code: FromPath[str], case_id: FromPath[UUID], visit: Visit, task: FromQuery[UUID]
 ) -> Response[str]:
@@ -126,7 +126,12 @@ def for_callback(
     )
 
 
-@post("/h/{code:str}/cases/{case_id:uuid}/callback-answer", sync_to_thread=True, status_code=200)
+@post(
+    "/h/{code:str}/cases/{case_id:uuid}/callback-answer",
+    needs=Action.HANDLE_CASES,
+    sync_to_thread=True,
+    status_code=200,
+)
 def callback_answer(
     code: FromPath[str], case_id: FromPath[UUID], visit: Visit, data: URLEncodedBody[AnswerForm]
 ) -> Response[str]:

@@ -39,7 +39,7 @@ class StepForm(msgspec.Struct):
     told: str = ""
 
 
-@get("/h/{code:str}/cases", sync_to_thread=True)
+@get("/h/{code:str}/cases", needs=Action.VIEW_CASES, sync_to_thread=True)
 def cases(
     code: FromPath[str],
     visit: Visit,
@@ -89,7 +89,7 @@ def cases(
     )
 
 
-@get("/h/{code:str}/cases/export", sync_to_thread=True)
+@get("/h/{code:str}/cases/export", needs=Action.VIEW_CASES, sync_to_thread=True)
 def export_cases(
     code: FromPath[str],
     visit: Visit,
@@ -119,7 +119,7 @@ def export_cases(
     return _file(write_xlsx([made], title=made.name, generated=visit.now), f"{name}.xlsx", XLSX)
 
 
-@get("/h/{code:str}/cases/{case_id:uuid}", sync_to_thread=True)
+@get("/h/{code:str}/cases/{case_id:uuid}", needs=Action.VIEW_CASES, sync_to_thread=True)
 def case_page(code: FromPath[str], case_id: FromPath[UUID], visit: Visit) -> Response[str]:
     """One case."""
     with visit.hospital(code, Action.VIEW_CASES) as session:
@@ -140,7 +140,7 @@ def case_page(code: FromPath[str], case_id: FromPath[UUID], visit: Visit) -> Res
     )
 
 
-@post("/h/{code:str}/cases/{case_id:uuid}/{act:str}", sync_to_thread=True)
+@post("/h/{code:str}/cases/{case_id:uuid}/{act:str}", needs=Action.HANDLE_CASES, sync_to_thread=True)
 def step(
     code: FromPath[str],
     case_id: FromPath[UUID],

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint, select, text
+from sqlalchemy import Index, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped
 
-from foundation.database import HospitalSession, TenantRow
+from foundation.database import HospitalSession, TenantRow, afterwards
 from foundation.ids import new_id
 
 GENESIS = b"\x00" * 32
@@ -39,7 +39,13 @@ class AuditEvent(TenantRow):
     detail: Mapped[dict[str, Any]]
     previous_hash: Mapped[bytes]
     hash: Mapped[bytes]
-    __table_args__ = (UniqueConstraint("tenant_id", "seq"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "seq"),
+        Index("ix_audit_event_at", "tenant_id", "at"),
+        Index("ix_audit_event_action", "tenant_id", "action", "at"),
+        Index("ix_audit_event_actor", "tenant_id", "actor_id", "at"),
+        Index("ix_audit_event_subject", "tenant_id", "subject", "at"),
+    )
 
 
 def record(
@@ -50,11 +56,18 @@ def record(
     subject: str = "",
     reason: str = "",
     detail: dict[str, Any] | None = None,
-) -> AuditEvent:
+) -> None:
     """Append one event. `subject` names what was touched by kind and id, never by a person's name.
 
-    Appending takes the hospital's chain for the rest of the transaction, so call it late.
+    Appending takes the hospital's chain for the rest of the transaction, so call it late. In a transaction
+    that only reads (support access) the event is written right after it.
     """
+    if session.scope.read_only:
+        afterwards(
+            session,
+            lambda late: record(late, action, now=now, subject=subject, reason=reason, detail=detail),
+        )
+        return
     session.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"audit:{session.tenant_id}"}
     )
@@ -64,7 +77,12 @@ def record(
         .order_by(AuditEvent.seq.desc())
         .limit(1)
     ).one_or_none()
-    actor = session.scope.actor
+    scope, actor = session.scope, session.scope.actor
+    told = dict(detail or {})
+    if scope.address:
+        told["address"] = scope.address
+    if actor.granted_by:
+        told["granted_by"] = actor.granted_by
     event = AuditEvent(
         tenant_id=session.tenant_id,
         id=new_id(),
@@ -76,13 +94,12 @@ def record(
         action=action,
         subject=subject,
         reason=reason,
-        detail=detail or {},
+        detail=told,
         previous_hash=GENESIS if last is None else last.hash,
     )
     event.hash = digest(event)
     session.add(event)
     session.flush()
-    return event
 
 
 def digest(event: AuditEvent) -> bytes:

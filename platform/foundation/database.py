@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, TypeVar
@@ -151,6 +152,17 @@ def _apply_scope(session: ScopedSession, _transaction: SessionTransaction, conne
         text("SELECT set_config('careloop.tenant_ids', :t, true), set_config('careloop.firm_id', :f, true)"),
         {"t": values["careloop.tenant_ids"], "f": values["careloop.firm_id"]},
     )
+    if isinstance(session.scope, HospitalScope) and session.scope.read_only:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+
+
+def afterwards(session: HospitalSession, write: Callable[[HospitalSession], None]) -> None:
+    """Write in a transaction of its own once this one has ended, whether it was kept or undone.
+
+    For what must be on record although the transaction cannot hold it: a refusal, or a look by somebody who
+    may only read.
+    """
+    session.info.setdefault("afterwards", []).append(write)
 
 
 S = TypeVar("S", bound=ScopedSession)
@@ -205,9 +217,15 @@ class Database:
 
     @contextmanager
     def hospital(self, scope: HospitalScope) -> Iterator[HospitalSession]:
-        """One transaction over one hospital."""
-        with self._unit_of_work(HospitalSession(scope=scope, **self._options())) as session:
-            yield session
+        """One transaction over one hospital; then what was left for `afterwards`."""
+        opened = HospitalSession(scope=scope, **self._options())
+        try:
+            with self._unit_of_work(opened) as session:
+                yield session
+        finally:
+            for write in opened.info.pop("afterwards", []):
+                with self.hospital(replace(scope, read_only=False)) as late:
+                    write(late)
 
     @contextmanager
     def firm(self, scope: FirmScope) -> Iterator[FirmSession]:

@@ -18,11 +18,15 @@ class ScopeMissing(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a person, or the system itself (scheduled work, the command line)."""
+    """Who acts: a person, or the system itself (scheduled work, the command line).
+
+    `granted_by` names who let them in where that is somebody else (support access): records carry both names.
+    """
 
     kind: Literal["person", "system"]
     id: UUID | None
     name: str
+    granted_by: str = ""
 
     @classmethod
     def system(cls, name: str) -> Actor:
@@ -32,11 +36,16 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class HospitalScope:
-    """One hospital (医院, the tenant): sees that hospital's rows and nothing else."""
+    """One hospital (医院, the tenant): sees that hospital's rows and nothing else.
+
+    `read_only` makes the transaction one that cannot write; `address` is the network address that asks.
+    """
 
     tenant_id: UUID
     actor: Actor
     purpose: str
+    read_only: bool = False
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class SkipForm(msgspec.Struct):
     reason: str = ""
 
 
-@get(WORKBENCH, sync_to_thread=True)
+@get(WORKBENCH, needs=Action.WORK_QUEUE, sync_to_thread=True)
 def workbench_page(visit: NamedDependency[Visit]) -> Response[str]:
     """SC-1: the day's figures, its fixed times, the pool by hospital, and the key for the next patient."""
     with visit.firm(Action.WORK_QUEUE) as session:
@@ -88,13 +88,13 @@ def workbench_page(visit: NamedDependency[Visit]) -> Response[str]:
     )
 
 
-@post("/workbench/next", sync_to_thread=True)
+@post("/workbench/next", needs=Action.WORK_QUEUE, sync_to_thread=True)
 def next_patient(visit: NamedDependency[Visit]) -> Redirect:
     """F8: the card already held, or a fresh one; pressing twice gives one patient."""
     return _next(visit)
 
 
-@get(CARD, sync_to_thread=True)
+@get(CARD, needs=Action.WORK_QUEUE, sync_to_thread=True)
 def card_page(visit: NamedDependency[Visit]) -> Response[str] | Redirect:
     """SC-2: the patient this agent holds, with the draft; without one, back to the workbench."""
     with visit.firm(Action.WORK_QUEUE) as firm:
@@ -109,7 +109,12 @@ def card_page(visit: NamedDependency[Visit]) -> Response[str] | Redirect:
     )
 
 
-@post("/h/{code:str}/contacts/{task_id:uuid}/dial", sync_to_thread=True, status_code=200)
+@post(
+    "/h/{code:str}/contacts/{task_id:uuid}/dial",
+    needs=Action.WORK_QUEUE,
+    sync_to_thread=True,
+    status_code=200,
+)
 def dial(
     code: FromPath[str],
     task_id: FromPath[UUID],
@@ -128,7 +133,12 @@ def dial(
     return fragment("outreach/_call.html", code=code, number=dialled.number, labels=labels, **values)
 
 
-@post("/h/{code:str}/contacts/{task_id:uuid}/connected", sync_to_thread=True, status_code=200)
+@post(
+    "/h/{code:str}/contacts/{task_id:uuid}/connected",
+    needs=Action.WORK_QUEUE,
+    sync_to_thread=True,
+    status_code=200,
+)
 def connected(
     code: FromPath[str],
     task_id: FromPath[UUID],
@@ -147,7 +157,12 @@ def connected(
     return fragment("outreach/_call.html", code=code, number=None, labels=labels, **values)
 
 
-@post("/h/{code:str}/contacts/{task_id:uuid}/draft", sync_to_thread=True, status_code=200)
+@post(
+    "/h/{code:str}/contacts/{task_id:uuid}/draft",
+    needs=Action.WORK_QUEUE,
+    sync_to_thread=True,
+    status_code=200,
+)
 def save_draft(
     code: FromPath[str],
     task_id: FromPath[UUID],
@@ -164,7 +179,7 @@ def save_draft(
     return fragment("outreach/_saved.html", at=format_clock(visit.now))
 
 
-@post("/h/{code:str}/contacts/{task_id:uuid}/finish", sync_to_thread=True)
+@post("/h/{code:str}/contacts/{task_id:uuid}/finish", needs=Action.WORK_QUEUE, sync_to_thread=True)
 def finish(
     code: FromPath[str],
     task_id: FromPath[UUID],
@@ -196,7 +211,7 @@ def finish(
     return redirect(WORKBENCH, notice=_("Saved.")) if data.then == "stop" else _next(visit)
 
 
-@post("/h/{code:str}/contacts/{task_id:uuid}/skip", sync_to_thread=True)
+@post("/h/{code:str}/contacts/{task_id:uuid}/skip", needs=Action.WORK_QUEUE, sync_to_thread=True)
 def skip(
     code: FromPath[str],
     task_id: FromPath[UUID],
@@ -212,7 +227,7 @@ def skip(
     return _next(visit)
 
 
-@post("/h/{code:str}/contacts/{task_id:uuid}/release", sync_to_thread=True)
+@post("/h/{code:str}/contacts/{task_id:uuid}/release", needs=Action.WORK_QUEUE, sync_to_thread=True)
 def release(code: FromPath[str], task_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redirect:
     """Before a break: the patient goes back to the queue, unless something was typed already."""
     with visit.hospital(code, Action.WORK_QUEUE) as session:
@@ -223,7 +238,7 @@ def release(code: FromPath[str], task_id: FromPath[UUID], visit: NamedDependency
     return redirect("/workbench/break")
 
 
-@get("/h/{code:str}/contacts/{task_id:uuid}/dialog/{name:str}", sync_to_thread=True)
+@get("/h/{code:str}/contacts/{task_id:uuid}/dialog/{name:str}", needs=Action.WORK_QUEUE, sync_to_thread=True)
 def card_dialog(
     code: FromPath[str], task_id: FromPath[UUID], name: FromPath[str], visit: NamedDependency[Visit]
 ) -> Response[str]:
@@ -240,7 +255,7 @@ def card_dialog(
     return fragment("outreach/_dialog.html", **values)
 
 
-@get("/workbench/my-day", sync_to_thread=True)
+@get("/workbench/my-day", needs=Action.WORK_QUEUE, sync_to_thread=True)
 def my_day_page(visit: NamedDependency[Visit], day: FromQuery[date | None] = None) -> Response[str]:
     """SC-7: what this agent did today, or on another day, and the promises still open."""
     today = local_date(visit.now)
@@ -262,7 +277,7 @@ def my_day_page(visit: NamedDependency[Visit], day: FromQuery[date | None] = Non
     )
 
 
-@get("/workbench/break", sync_to_thread=True)
+@get("/workbench/break", needs=Action.WORK_QUEUE, sync_to_thread=True)
 def break_page(visit: NamedDependency[Visit]) -> Response[str]:
     """F9: nobody is held; the same key goes on."""
     with visit.firm(Action.WORK_QUEUE) as session:

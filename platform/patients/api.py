@@ -66,6 +66,7 @@ class ImportPage(msgspec.Struct):
 
 @post(
     "/api/v1/h/{code:str}/imports",
+    needs=Action.IMPORT_PATIENTS,
     sync_to_thread=True,
     request_max_body_size=LARGEST_BODY,
     summary="Import a patient list",
@@ -95,7 +96,12 @@ def create_import(
     return msgspec.convert(report.as_dict(), ImportResult)
 
 
-@get("/api/v1/h/{code:str}/imports", sync_to_thread=True, summary="List imported files")
+@get(
+    "/api/v1/h/{code:str}/imports",
+    needs=Action.IMPORT_PATIENTS,
+    sync_to_thread=True,
+    summary="List imported files",
+)
 def list_imports(
     code: FromPath[str],
     visit: NamedDependency[Visit],

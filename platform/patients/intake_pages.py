@@ -47,7 +47,7 @@ class ConfirmForm(msgspec.Struct):
     file_id: UUID
 
 
-@get("/h/{code:str}/imports", sync_to_thread=True)
+@get("/h/{code:str}/imports", needs=Action.IMPORT_PATIENTS, sync_to_thread=True)
 def imports_page(
     code: FromPath[str], visit: NamedDependency[Visit], after: FromQuery[UUID | None] = None
 ) -> Response[str]:
@@ -65,7 +65,12 @@ def imports_page(
     )
 
 
-@post("/h/{code:str}/imports/check", sync_to_thread=True, request_max_body_size=LARGEST_BODY)
+@post(
+    "/h/{code:str}/imports/check",
+    needs=Action.IMPORT_PATIENTS,
+    sync_to_thread=True,
+    request_max_body_size=LARGEST_BODY,
+)
 def check_upload(code: FromPath[str], visit: NamedDependency[Visit], data: MultipartBody[Upload]) -> Redirect:
     """Take a file for its check; nothing of it is imported. One that cannot be read is not kept."""
     name, content = received(data)
@@ -78,7 +83,7 @@ def check_upload(code: FromPath[str], visit: NamedDependency[Visit], data: Multi
     return redirect(f"/h/{code}/imports/check/{file_id}")
 
 
-@get("/h/{code:str}/imports/check/{file_id:uuid}", sync_to_thread=True)
+@get("/h/{code:str}/imports/check/{file_id:uuid}", needs=Action.IMPORT_PATIENTS, sync_to_thread=True)
 def check_page(code: FromPath[str], file_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Response[str]:
     """What an import of this file would do (SC-53): verdicts, and the first rows before and after."""
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
@@ -104,7 +109,7 @@ def check_page(code: FromPath[str], file_id: FromPath[UUID], visit: NamedDepende
     )
 
 
-@post("/h/{code:str}/imports", sync_to_thread=True)
+@post("/h/{code:str}/imports", needs=Action.IMPORT_PATIENTS, sync_to_thread=True)
 def confirm_import(
     code: FromPath[str], visit: NamedDependency[Visit], data: URLEncodedBody[ConfirmForm]
 ) -> Redirect:
@@ -124,7 +129,7 @@ def confirm_import(
     )
 
 
-@post("/h/{code:str}/imports/check/{file_id:uuid}/discard", sync_to_thread=True)
+@post("/h/{code:str}/imports/check/{file_id:uuid}/discard", needs=Action.IMPORT_PATIENTS, sync_to_thread=True)
 def discard_upload(code: FromPath[str], file_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redirect:
     """Do not import it after all; the file is dropped at once."""
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
@@ -132,7 +137,7 @@ def discard_upload(code: FromPath[str], file_id: FromPath[UUID], visit: NamedDep
     return redirect(f"/h/{code}/imports", notice=_("The file was dropped; nothing was imported."))
 
 
-@get("/h/{code:str}/imports/{import_id:uuid}", sync_to_thread=True)
+@get("/h/{code:str}/imports/{import_id:uuid}", needs=Action.IMPORT_PATIENTS, sync_to_thread=True)
 def import_page(
     code: FromPath[str], import_id: FromPath[UUID], visit: NamedDependency[Visit]
 ) -> Response[str]:
@@ -144,7 +149,7 @@ def import_page(
     return page("patients/import.html", visit=visit, active="imports", code=code, row=row, labels=labels)
 
 
-@get("/h/{code:str}/imports/{import_id:uuid}/rejected", sync_to_thread=True)
+@get("/h/{code:str}/imports/{import_id:uuid}/rejected", needs=Action.IMPORT_PATIENTS, sync_to_thread=True)
 def rejected_rows(
     code: FromPath[str], import_id: FromPath[UUID], visit: NamedDependency[Visit]
 ) -> Response[bytes]:
@@ -160,7 +165,7 @@ def rejected_rows(
     return Response(content, media_type=media_type, headers=headers)
 
 
-@get("/h/{code:str}/problems", sync_to_thread=True)
+@get("/h/{code:str}/problems", needs=Action.VIEW_PATIENTS, sync_to_thread=True)
 def problems_page(
     code: FromPath[str],
     visit: NamedDependency[Visit],
@@ -193,7 +198,7 @@ def problems_page(
     )
 
 
-@post("/h/{code:str}/problems/{problem_id:uuid}/resolve", sync_to_thread=True)
+@post("/h/{code:str}/problems/{problem_id:uuid}/resolve", needs=Action.IMPORT_PATIENTS, sync_to_thread=True)
 def resolve_problem(
     code: FromPath[str], problem_id: FromPath[UUID], visit: NamedDependency[Visit]
 ) -> Redirect:

@@ -14,7 +14,10 @@ from tenants.models import hospital_fk
 
 
 class Patient(TenantRow):
-    """A person in one hospital (患者); never matched with a person of another hospital (条例 16)."""
+    """A person in one hospital (患者); never matched with a person of another hospital (条例 16).
+
+    `restricted_at`: kept but not used any more, `erased_at`: nothing personal is left (PIPL 47).
+    """
 
     __tablename__ = "patient"
     record_number: Mapped[str]
@@ -26,6 +29,8 @@ class Patient(TenantRow):
     id_number_index: Mapped[bytes | None]
     contact_state: Mapped[str]
     must_not_say: Mapped[str] = mapped_column(default="")
+    restricted_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     __table_args__ = (
@@ -213,4 +218,38 @@ class DataProblem(TenantRow):
             postgresql_where="resolved_at IS NULL",
         ),
         tenant_fk("patient", "patient_id"),
+    )
+
+
+class SubjectRequest(TenantRow):
+    """What a patient asks about their own data (个人信息权利请求, PIPL 44 to 50): a copy, a correction,
+    erasure, a restriction. The clock is 15 days; a refusal needs its reason. `wish_cipher` is what is
+    asked for, in the words of whoever asks, encrypted.
+    """
+
+    __tablename__ = "subject_request"
+    patient_id: Mapped[UUID]
+    kind: Mapped[str]
+    requester: Mapped[str]
+    channel: Mapped[str]
+    wish_cipher: Mapped[bytes]
+    asked_on: Mapped[date]
+    due_on: Mapped[date]
+    identity_checked_by: Mapped[str | None]
+    identity_checked_at: Mapped[datetime | None]
+    state: Mapped[str]
+    reason: Mapped[str]
+    taken_by: Mapped[str]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    result_file_id: Mapped[UUID | None]
+    counts: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    __table_args__ = (
+        CheckConstraint("kind IN ('copy','correction','erasure','restriction')", name="kind"),
+        CheckConstraint("requester IN ('patient','guardian','relative')", name="requester"),
+        CheckConstraint("state IN ('open','done','refused')", name="state"),
+        Index("ix_subject_request_due", "tenant_id", "due_on", postgresql_where="state = 'open'"),
+        tenant_fk("patient", "patient_id"),
+        tenant_fk("stored_file", "result_file_id"),
     )

@@ -60,7 +60,7 @@ class WordsForm(msgspec.Struct):
     words: str = ""
 
 
-@get("/h/{code:str}/patients", sync_to_thread=True)
+@get("/h/{code:str}/patients", needs=Action.VIEW_PATIENTS, sync_to_thread=True)
 def patients_page(
     code: FromPath[str],
     visit: NamedDependency[Visit],
@@ -74,7 +74,7 @@ def patients_page(
     return _list(visit, code, found, state=wanted or "")
 
 
-@post("/h/{code:str}/patients/search", sync_to_thread=True, status_code=200)
+@post("/h/{code:str}/patients/search", needs=Action.VIEW_PATIENTS, sync_to_thread=True, status_code=200)
 def search_patients(
     code: FromPath[str], visit: NamedDependency[Visit], data: URLEncodedBody[SearchForm]
 ) -> Response[str]:
@@ -100,7 +100,7 @@ def _list(
     )
 
 
-@get("/h/{code:str}/patients/{patient_id:uuid}", sync_to_thread=True)
+@get("/h/{code:str}/patients/{patient_id:uuid}", needs=Action.VIEW_PATIENTS, sync_to_thread=True)
 def patient_page(
     code: FromPath[str], patient_id: FromPath[UUID], visit: NamedDependency[Visit]
 ) -> Response[str]:
@@ -135,6 +135,7 @@ def patient_page(
 
 @post(
     "/h/{code:str}/patients/{patient_id:uuid}/numbers/{point_id:uuid}/reveal",
+    needs=Action.VIEW_PATIENTS,
     sync_to_thread=True,
     status_code=200,
 )
@@ -156,7 +157,9 @@ def reveal(
     return fragment("patients/_number.html", number=number)
 
 
-@post("/h/{code:str}/patients/{patient_id:uuid}/suppress", sync_to_thread=True)
+@post(
+    "/h/{code:str}/patients/{patient_id:uuid}/suppress", needs=Action.SUPPRESS_PATIENTS, sync_to_thread=True
+)
 def suppress(
     code: FromPath[str],
     patient_id: FromPath[UUID],
@@ -178,7 +181,11 @@ def suppress(
     return redirect(f"/h/{code}/patients/{patient_id}", notice=_("Nobody will contact this patient."))
 
 
-@post("/h/{code:str}/suppressions/{suppression_id:uuid}/lift", sync_to_thread=True)
+@post(
+    "/h/{code:str}/suppressions/{suppression_id:uuid}/lift",
+    needs=Action.SUPPRESS_PATIENTS,
+    sync_to_thread=True,
+)
 def lift(
     code: FromPath[str],
     suppression_id: FromPath[UUID],
@@ -197,7 +204,11 @@ def lift(
     return redirect(f"/h/{code}/patients/{patient_id}", notice=notice)
 
 
-@post("/h/{code:str}/patients/{patient_id:uuid}/enrolment/cancel", sync_to_thread=True)
+@post(
+    "/h/{code:str}/patients/{patient_id:uuid}/enrolment/cancel",
+    needs=Action.SUPPRESS_PATIENTS,
+    sync_to_thread=True,
+)
 def cancel_enrolment(
     code: FromPath[str],
     patient_id: FromPath[UUID],
@@ -217,7 +228,7 @@ def cancel_enrolment(
     return redirect(f"/h/{code}/patients/{patient_id}", notice=notice)
 
 
-@post("/h/{code:str}/patients/{patient_id:uuid}/words", sync_to_thread=True)
+@post("/h/{code:str}/patients/{patient_id:uuid}/words", needs=Action.SUPPRESS_PATIENTS, sync_to_thread=True)
 def set_words(
     code: FromPath[str],
     patient_id: FromPath[UUID],

@@ -13,7 +13,7 @@ from tenants.rights import Action
 from tenants.visit import Visit
 
 
-@get("/h/{code:str}/plans", sync_to_thread=True)
+@get("/h/{code:str}/plans", needs=Action.VIEW_PLANS, sync_to_thread=True)
 def plans_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """The plan, how its steps stand, what is due in the next 90 days, and what is open now."""
     with visit.hospital(code, Action.VIEW_PLANS) as session:

@@ -36,7 +36,12 @@ class AnswerForm(msgspec.Struct):
     then: str = ""
 
 
-@post("/h/{code:str}/contacts/{task_id:uuid}/answers", sync_to_thread=True, status_code=200)
+@post(
+    "/h/{code:str}/contacts/{task_id:uuid}/answers",
+    needs=Action.WORK_QUEUE,
+    sync_to_thread=True,
+    status_code=200,
+)
 def answer(
     code: FromPath[str],
     task_id: FromPath[UUID],
@@ -66,7 +71,11 @@ def answer(
     return fragment("surveys/_questionnaire.html", **shown)
 
 
-@get("/h/{code:str}/contacts/{task_id:uuid}/questions/{question:str}", sync_to_thread=True)
+@get(
+    "/h/{code:str}/contacts/{task_id:uuid}/questions/{question:str}",
+    needs=Action.WORK_QUEUE,
+    sync_to_thread=True,
+)
 def question_piece(
     code: FromPath[str], task_id: FromPath[UUID], question: FromPath[str], visit: NamedDependency[Visit]
 ) -> Response[str]:

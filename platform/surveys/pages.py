@@ -13,7 +13,7 @@ from tenants.rights import Action
 from tenants.visit import Visit
 
 
-@get("/h/{code:str}/surveys", sync_to_thread=True)
+@get("/h/{code:str}/surveys", needs=Action.VIEW_PLANS, sync_to_thread=True)
 def surveys_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """Questionnaires and samples; the index only for those who may see the statistics (S4-16)."""
     with visit.hospital(code, Action.VIEW_PLANS) as session:

@@ -91,7 +91,9 @@ def _person(session: FirmSession, firm_id: UUID, number: int) -> Actor:
     )
     session.add(person)
     session.flush()
-    session.add(Membership(person_id=person.id, role="team_lead", firm_id=firm_id, created_at=NOW))
+    session.add(
+        Membership(person_id=person.id, role="team_lead", firm_id=firm_id, created_at=NOW, accepted_at=NOW)
+    )
     return Actor("person", person.id, person.name)
 
 

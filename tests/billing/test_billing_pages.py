@@ -64,7 +64,11 @@ def member(world: World, role: str, hospital: str) -> UUID:
     with world.db.platform(SYSTEM) as session:
         session.add(person)
         session.flush()
-        session.add(Membership(person_id=person.id, role=role, tenant_id=tenant_id, created_at=OCT_3))
+        session.add(
+            Membership(
+                person_id=person.id, role=role, tenant_id=tenant_id, created_at=OCT_3, accepted_at=OCT_3
+            )
+        )
     return person.id
 
 

@@ -89,7 +89,9 @@ def backlog(world: World) -> None:
                 person_id=None,
                 address="",
             )
-        session.execute(update(DirectoryEntry).where(DirectoryEntry.code == "yunling").values(suspended=True))
+        session.execute(
+            update(DirectoryEntry).where(DirectoryEntry.code == "yunling").values(state="suspended")
+        )
 
 
 def words(html: str) -> str:

@@ -154,8 +154,11 @@ def test_no_address_opens_to_somebody_of_another_hospital(
         elif who == "everybody of yunling":
             person = member(session, "hospital_admin", "某", tenant_id=session.tenant_id).id
             for role in ("hospital_gm", "medical_affairs", "hospital_finance", "department_head"):
-                made = Membership(person_id=person, role=role, tenant_id=session.tenant_id, created_at=NOW)
+                made = Membership(
+                    person_id=person, role=role, tenant_id=session.tenant_id, created_at=NOW, accepted_at=NOW
+                )
                 session.add(made)
+
     browser.client.cookies.delete("careloop_session")
     assert person is not None
     browser.enter(person)

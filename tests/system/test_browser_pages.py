@@ -87,7 +87,7 @@ def story(server: TestServer, chromium: str) -> Iterator[Story]:
     db = Database(engine, master_key=MASTER_KEY)
     _tell(db)
     with db.platform(PlatformScope(Actor.system("test"), "test")) as session:
-        people = {person.email: person.id for person in session.scalars(select(Person))}
+        people = {person.email or "": person.id for person in session.scalars(select(Person))}
     opened = local_day_start(OPENED) + timedelta(hours=9, minutes=5)
     with live(db, opened) as served, chromium_browser(chromium) as browser:
         yield Story(served, browser, people)

@@ -12,15 +12,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from foundation.runtime import Runtime
 from foundation.scope import Actor, PlatformScope
+from foundation.web.access import PUBLIC
 
 
-@get("/health/live", sync_to_thread=False, include_in_schema=False)
+@get("/health/live", needs=PUBLIC, sync_to_thread=False, include_in_schema=False)
 def live() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@get("/health/ready", sync_to_thread=True, include_in_schema=False)
+@get("/health/ready", needs=PUBLIC, sync_to_thread=True, include_in_schema=False)
 def ready(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     """The process can work: its database answers and is brought up to date. Says what is wrong, else 200."""
     runtime: Runtime = request.app.state.runtime

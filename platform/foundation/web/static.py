@@ -14,6 +14,7 @@ from litestar.router import Router
 from litestar.static_files import create_static_files_router
 
 from foundation import messages
+from foundation.web.access import PUBLIC
 
 PREFIX = "/static"
 OWN = "foundation"
@@ -36,7 +37,11 @@ def routers() -> list[Router]:
             address = PREFIX if package == OWN else f"{PREFIX}/{package}"
             made.append(
                 create_static_files_router(
-                    path=address, directories=[root], include_in_schema=False, name=f"static-{package}"
+                    path=address,
+                    directories=[root],
+                    include_in_schema=False,
+                    name=f"static-{package}",
+                    opt={"needs": PUBLIC},
                 )
             )
     return made
