@@ -28,8 +28,9 @@ from reporting.member_report import MemberReport, member_pdf, member_xlsx
 from reporting.models import BenchmarkReport, BenchmarkRun
 from reporting.monthly import PDF, XLSX
 from reporting.peers import Comparison, Member, Released, compare
+from tenants.firm_audit import note
 from tenants.keys import data_key
-from tenants.models import Firm, FirmEvent, Hospital
+from tenants.models import Firm, Hospital
 
 FILES_JOB = "reporting.benchmark_files"
 
@@ -311,22 +312,13 @@ def _reports_of(session: FirmSession, found: BenchmarkRun) -> list[BenchmarkRepo
 
 
 def _tell(session: FirmSession, action: str, found: BenchmarkRun, now: datetime) -> None:
-    actor = session.scope.actor
-    session.add(
-        FirmEvent(
-            firm_id=session.firm_id,
-            id=new_id(),
-            at=now,
-            actor_id=actor.id,
-            actor_name=actor.name,
-            action=action,
-            subject=f"benchmark_run:{found.id}",
-            detail={
-                "month": f"{found.month:%Y-%m}",
-                "version": found.version,
-                "hospitals": found.hospitals,
-                "withheld": found.withheld,
-            },
-        )
+    note(
+        session,
+        action,
+        now=now,
+        subject=f"benchmark_run:{found.id}",
+        month=f"{found.month:%Y-%m}",
+        version=found.version,
+        hospitals=found.hospitals,
+        withheld=found.withheld,
     )
-    session.flush()

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -26,12 +25,12 @@ from foundation.languages import Language
 from foundation.languages import gettext as _
 from foundation.web.errors import UserMistake
 from tenants import signin
+from tenants.firm_audit import note
 from tenants.labels import COLOURS, GRADES, HOSPITAL_TYPES
 from tenants.models import (
     Department,
     DirectoryEntry,
     Firm,
-    FirmEvent,
     Hospital,
     Invitation,
     Membership,
@@ -308,23 +307,6 @@ def set_password(
 def change_language(session: ScopedSession, person_id: UUID, language: Language) -> None:
     """The language a person reads from now on."""
     session.execute(update(Person).where(Person.id == person_id).values(language=language))
-
-
-def note(session: FirmSession, action: str, *, now: datetime, subject: str, **detail: Any) -> None:
-    """One line of what the firm's people did across hospitals (跨院操作记录); ids and codes, never people."""
-    actor = session.scope.actor
-    session.add(
-        FirmEvent(
-            firm_id=session.firm_id,
-            id=new_id(),
-            at=now,
-            actor_id=actor.id,
-            actor_name=actor.name,
-            action=action,
-            subject=subject,
-            detail=detail,
-        )
-    )
 
 
 def _enter_directory(session: FirmSession, code: str, kind: str, tenant_id: UUID | None) -> None:
