@@ -1,8 +1,7 @@
-"""The firm's settings: its hospitals, and its people with their roles and hospitals."""
+"""The firm's settings: its people with their roles and hospitals."""
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
@@ -17,28 +16,12 @@ from foundation.languages import gettext as _
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import fragment, page, redirect
 from tenants import queries, reach, service
-from tenants.labels import GRADES, HOSPITAL_TYPES
-from tenants.regions import region_name
 from tenants.rights import ASSIGNED_ONLY, SIDES, Action, Role, role_name
 from tenants.visit import Visit
 
 # A form in which one box is ticked brings a text, with several a list.
 Codes = str | tuple[str, ...]
 ROLES = tuple(role for role in Role if SIDES[role] != "platform")
-
-
-class HospitalForm(msgspec.Struct):
-    """A new hospital, as typed."""
-
-    code: str
-    name: str
-    name_en: str
-    hospital_type: str
-    region: str
-    grade: str
-    brand: str = ""
-    beds: str = ""
-    outpatient_percent: str = "10"
 
 
 class PersonForm(msgspec.Struct):
@@ -56,41 +39,6 @@ class AssignmentForm(msgspec.Struct):
     """The hospitals of an agent: codes."""
 
     assigned: Codes = ()
-
-
-@get("/firm/hospitals", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
-def hospitals_page(visit: NamedDependency[Visit]) -> Response[str]:
-    """All hospitals of the firm, and a form for a new one."""
-    with visit.firm(Action.MANAGE_HOSPITALS) as session:
-        hospitals = queries.hospitals_of(session)
-    return page(
-        "tenants/hospitals.html",
-        visit=visit,
-        active="settings",
-        hospitals=hospitals,
-        types={key: _(text) for key, text in HOSPITAL_TYPES.items()},
-        grades={key: _(text) for key, text in GRADES.items()},
-        region_name=region_name,
-    )
-
-
-@post("/firm/hospitals", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
-def create_hospital(visit: NamedDependency[Visit], data: URLEncodedBody[HospitalForm]) -> Redirect:
-    """Make a hospital."""
-    new = service.NewHospital(
-        code=data.code.strip(),
-        name=data.name,
-        name_en=data.name_en,
-        hospital_type=data.hospital_type,
-        region=data.region.strip(),
-        grade=data.grade,
-        brand=data.brand,
-        beds=_whole(data.beds, _("Beds")),
-        outpatient_rate=_percent(data.outpatient_percent),
-    )
-    with visit.firm(Action.MANAGE_HOSPITALS) as session:
-        service.create_hospital(session, new, now=visit.now)
-    return redirect("/firm/hospitals", notice=_("{name} was added.", name=new.name.strip()))
 
 
 @get("/firm/people", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
@@ -162,7 +110,7 @@ def set_hospitals(
         if not any(line.person_id == person_id and line.role in ASSIGNED_ONLY for line in lines):
             raise NotFound
         reach.set_hospitals(session, person_id, _tenants(visit, data.assigned), visit.now)
-        service.note(session, "tenants.hospitals_assigned", now=visit.now, subject=f"person:{person_id}")
+        note(session, "tenants.hospitals_assigned", now=visit.now, subject=f"person:{person_id}")
     return redirect("/firm/people", notice=_("Saved."))
 
 
@@ -176,20 +124,4 @@ def _site(request: Request[Any, Any, Any]) -> str:
     return given.rstrip("/") or str(request.base_url).rstrip("/")
 
 
-def _whole(text: str, what: str) -> int | None:
-    plain = text.strip()
-    if not plain:
-        return None
-    if not (plain.isascii() and plain.isdigit()):
-        raise UserMistake(_("{what}: a whole number, please.", what=what))
-    return int(plain)
-
-
-def _percent(text: str) -> Decimal:
-    try:
-        return Decimal(text.strip().rstrip("%")) / 100
-    except InvalidOperation as error:
-        raise UserMistake(_("The share of outpatients lies between 1% and 100%.")) from error
-
-
-handlers = [hospitals_page, create_hospital, people_page, invite, set_hospitals]
+handlers = [people_page, invite, set_hospitals]

@@ -19,7 +19,7 @@ from foundation.scope import Actor, PlatformScope
 from foundation.web.access import PUBLIC, SIGNED_IN
 from foundation.web.errors import LANGUAGE_COOKIE, NotFound, UserMistake
 from foundation.web.pages import page, redirect
-from tenants import admin, demo, queries, service, signin
+from tenants import admin, demo, hospital_pages, queries, service, signin
 from tenants.labels import SIGNIN_RESULTS
 from tenants.models import Person
 from tenants.visit import Visit
@@ -224,4 +224,5 @@ handlers = [
     my_signins,
     enter_demo,
     *admin.handlers,
+    *hospital_pages.handlers,
 ]
