@@ -1,4 +1,4 @@
-"""The record of what a firm's people did across its hospitals (跨院操作记录): append-only, chained per firm."""
+"""The record of what a firm's people did across its hospitals (跨院操作记录): chained per firm."""
 
 from __future__ import annotations
 

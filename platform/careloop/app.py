@@ -87,7 +87,9 @@ def create_app(runtime: Runtime) -> Litestar:
             openapi_config=OpenAPIConfig(
                 title="CareLoop",
                 version="1",
-                openapi_router=Router("/api/schema", route_handlers=[], opt={"needs": PUBLIC}),
+                openapi_router=Router(
+                    "/api/schema", route_handlers=[], opt={"needs": PUBLIC}, include_in_schema=False
+                ),
                 render_plugins=[JsonRenderPlugin()],
             ),
             logging_config=None,

@@ -113,4 +113,12 @@ def test_hospital_staff_never_release_figures_to_others() -> None:
 
 
 def test_the_platforms_operator_sees_no_patient() -> None:
-    assert MATRIX[Role.OPERATOR] == {Action.VIEW_OPERATIONS}
+    of_hospitals = {
+        Action.VIEW_PATIENTS,
+        Action.VIEW_CASES,
+        Action.VIEW_PLANS,
+        Action.WORK_QUEUE,
+        Action.REVEAL,
+    }
+    assert not MATRIX[Role.OPERATOR] & of_hospitals
+    assert MATRIX[Role.OPERATOR] == {Action.VIEW_OPERATIONS, Action.ASK_SUPPORT, Action.SUSPEND_FIRM}

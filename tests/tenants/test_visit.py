@@ -15,7 +15,7 @@ from foundation.database import Database, FirmSession
 from foundation.ids import new_id
 from foundation.runtime import Runtime
 from foundation.scope import Actor, FirmScope, PlatformScope
-from foundation.web.errors import Forbidden, NotFound
+from foundation.web.errors import Forbidden, NotFound, UserMistake
 from tenants import reach, service, signin
 from tenants.arrival import Arrival
 from tenants.models import DirectoryEntry, Hospital, Person
@@ -113,11 +113,24 @@ def test_the_firms_people_reach_its_hospitals_and_no_other_firms(world: World) -
     assert codes == {"heqing", "yunling"}
 
 
-def test_a_suspended_hospital_is_out_of_reach(world: World) -> None:
+def test_a_hospital_that_left_is_out_of_reach(world: World) -> None:
     with world.db.platform(PlatformScope(Actor.system("test"), "test")) as session:
-        session.execute(update(DirectoryEntry).where(DirectoryEntry.code == "heqing").values(suspended=True))
+        session.execute(update(DirectoryEntry).where(DirectoryEntry.code == "heqing").values(state="left"))
     assert set(visit(world, world.people["operations"]).reached) == {"yunling"}
     assert visit(world, world.people["heqing_admin"]).reached == {}
+
+
+def test_a_suspended_hospital_can_be_read_and_takes_no_list(world: World) -> None:
+    with world.db.platform(PlatformScope(Actor.system("test"), "test")) as session:
+        session.execute(
+            update(DirectoryEntry).where(DirectoryEntry.code == "heqing").values(state="suspended")
+        )
+    admin = visit(world, world.people["heqing_admin"])
+    assert admin.may(Action.VIEW_PATIENTS, "heqing")
+    assert admin.may(Action.HANDLE_CASES, "heqing"), "open complaints stay workable"
+    assert not admin.may(Action.IMPORT_PATIENTS, "heqing")
+    with pytest.raises(UserMistake), admin.hospital("heqing", Action.IMPORT_PATIENTS):
+        pass
 
 
 def test_a_department_head_is_kept_to_the_department(world: World) -> None:
