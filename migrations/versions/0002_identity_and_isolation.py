@@ -20,6 +20,7 @@ depends_on = None
 def upgrade() -> None:
     """Change what is there, create what is new, then fill in what existing rows lack."""
     _change_audit_event()
+    _change_call()
     _change_directory_entry()
     _change_firm()
     _change_firm_event()
@@ -27,9 +28,11 @@ def upgrade() -> None:
     _change_invitation()
     _change_membership()
     _change_patient()
+    _change_patient_hold()
     _change_person()
     _change_signin_event()
     _change_signin_session()
+    _change_suppression()
     _create_access_refusal()
     _create_departure()
     _create_hospital_move()
@@ -66,6 +69,12 @@ def _change_audit_event() -> None:
     op.create_index("ix_audit_event_actor", "audit_event", ["tenant_id", "actor_id", "at"], unique=False)
     op.create_index("ix_audit_event_at", "audit_event", ["tenant_id", "at"], unique=False)
     op.create_index("ix_audit_event_subject", "audit_event", ["tenant_id", "subject", "at"], unique=False)
+
+
+def _change_call() -> None:
+    op.add_column("call", sa.Column("note_cipher", sa.LargeBinary(), nullable=True))
+    data.encrypt_words("call")
+    op.drop_column("call", "note")
 
 
 def _change_directory_entry() -> None:
@@ -123,8 +132,17 @@ def _change_membership() -> None:
 
 
 def _change_patient() -> None:
+    op.add_column("patient", sa.Column("must_not_say_cipher", sa.LargeBinary(), nullable=True))
     op.add_column("patient", sa.Column("restricted_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("patient", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
+    data.encrypt_words("patient")
+    op.drop_column("patient", "must_not_say")
+
+
+def _change_patient_hold() -> None:
+    op.add_column("patient_hold", sa.Column("draft_cipher", sa.LargeBinary(), nullable=True))
+    data.encrypt_words("patient_hold")
+    op.drop_column("patient_hold", "draft")
 
 
 def _change_person() -> None:
@@ -162,6 +180,12 @@ def _change_signin_session() -> None:
         "signin_session",
         "waiting_for IN ('second_factor','enrolment','new_password')",
     )
+
+
+def _change_suppression() -> None:
+    op.add_column("suppression", sa.Column("note_cipher", sa.LargeBinary(), nullable=True))
+    data.encrypt_words("suppression")
+    op.drop_column("suppression", "note")
 
 
 def _create_access_refusal() -> None:
@@ -515,8 +539,11 @@ def _create_processing_agreement() -> None:
         sa.Column("valid_from", sa.Date(), nullable=False),
         sa.Column("valid_to", sa.Date(), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("signed_for_hospital", sa.Text(), nullable=False),
+        sa.Column("ended_by", sa.Text(), nullable=True),
         sa.Column("signed_for_firm", sa.Text(), nullable=False),
+        sa.Column("firm_signed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("signed_for_hospital", sa.Text(), nullable=False),
+        sa.Column("hospital_signed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("signed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("document_file_id", sa.Uuid(), nullable=True),
         sa.Column("created_by", sa.Text(), nullable=False),
@@ -548,6 +575,7 @@ def _create_sub_processor() -> None:
         sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("approved_by", sa.Text(), nullable=True),
         sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.Text(), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -32,7 +32,8 @@ class HospitalPhase(TenantRow):
 class ProcessingAgreement(TenantRow):
     """What the hospital lets the firm do with its patients' data (委托处理协议, PIPL 21): the purposes,
     the kinds of data, the channels and the time. A change is a new version; the newest signed one that
-    covers the day is in force. `benchmark`: `none` or `full` (contributes and receives).
+    covers the day is in force. `benchmark`: `none` or `full` (contributes and receives). `signed_at` is
+    set once both sides have signed.
     """
 
     __tablename__ = "processing_agreement"
@@ -45,8 +46,11 @@ class ProcessingAgreement(TenantRow):
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
     ended_at: Mapped[datetime | None]
-    signed_for_hospital: Mapped[str]
+    ended_by: Mapped[str | None]
     signed_for_firm: Mapped[str]
+    firm_signed_at: Mapped[datetime | None]
+    signed_for_hospital: Mapped[str]
+    hospital_signed_at: Mapped[datetime | None]
     signed_at: Mapped[datetime | None]
     document_file_id: Mapped[UUID | None]
     created_by: Mapped[str]
@@ -70,6 +74,7 @@ class SubProcessor(TenantRow):
     proposed_at: Mapped[datetime]
     approved_by: Mapped[str | None]
     approved_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
     ended_at: Mapped[datetime | None]
     __table_args__ = (
         CheckConstraint("service IN ('sms','telephony','cloud','speech','wechat')", name="service"),
