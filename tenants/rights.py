@@ -182,6 +182,16 @@ SIDES: dict[Role, Side] = {
     Role.SUPPORT: "platform",
 }
 
+# Who may give, change and take away which role (授予角色). Nobody gives a role to themselves. A hospital's
+# statistics open through its director alone (S4-16), so no colleague names one; and the firm's general
+# manager alone appoints who watches the firm's records (三员分立).
+HOSPITAL_ROLES = frozenset(role for role, side in SIDES.items() if side == "hospital")
+GIVES: dict[Role, frozenset[Role]] = {
+    Role.FIRM_GM: frozenset(role for role, side in SIDES.items() if side == "firm") | HOSPITAL_ROLES,
+    Role.OPERATIONS: frozenset({Role.AGENT, Role.TEAM_LEAD, Role.QA, Role.OPERATIONS}) | HOSPITAL_ROLES,
+    Role.HOSPITAL_ADMIN: HOSPITAL_ROLES - {Role.HOSPITAL_GM},
+}
+
 # Reaches only the hospitals assigned to the person; the firm's other roles reach all hospitals of the firm.
 ASSIGNED_ONLY = frozenset({Role.AGENT})
 
@@ -224,6 +234,11 @@ HOME: dict[Role, tuple[str, ...]] = {
 def allowed(roles: Iterable[Role], action: Action) -> bool:
     """Whether one of these roles includes the action."""
     return any(action in MATRIX[role] for role in roles)
+
+
+def gives(roles: Iterable[Role]) -> frozenset[Role]:
+    """The roles that somebody of these roles may give and take away."""
+    return frozenset().union(*(GIVES.get(role, frozenset()) for role in roles))
 
 
 def role_name(role: Role) -> str:

@@ -20,6 +20,7 @@ depends_on = None
 def upgrade() -> None:
     """Change what is there, create what is new, then fill in what existing rows lack."""
     _change_audit_event()
+    _change_benchmark_run()
     _change_call()
     _change_directory_entry()
     _change_firm()
@@ -69,6 +70,10 @@ def _change_audit_event() -> None:
     op.create_index("ix_audit_event_actor", "audit_event", ["tenant_id", "actor_id", "at"], unique=False)
     op.create_index("ix_audit_event_at", "audit_event", ["tenant_id", "at"], unique=False)
     op.create_index("ix_audit_event_subject", "audit_event", ["tenant_id", "subject", "at"], unique=False)
+
+
+def _change_benchmark_run() -> None:
+    op.add_column("benchmark_run", sa.Column("made_by_id", sa.Uuid(), nullable=True))
 
 
 def _change_call() -> None:
@@ -129,6 +134,7 @@ def _change_invitation() -> None:
 def _change_membership() -> None:
     op.add_column("membership", sa.Column("created_by", sa.Uuid(), nullable=True))
     op.add_column("membership", sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("membership", sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def _change_patient() -> None:
@@ -192,6 +198,8 @@ def _create_access_refusal() -> None:
     op.create_table(
         "access_refusal",
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("times", sa.BigInteger(), nullable=False),
         sa.Column("person_id", sa.Uuid(), nullable=True),
         sa.Column("token_id", sa.Uuid(), nullable=True),
         sa.Column("code", sa.Text(), nullable=False),
@@ -204,7 +212,14 @@ def _create_access_refusal() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_access_refusal")),
     )
     op.create_index("ix_access_refusal_at", "access_refusal", ["at"], unique=False)
-    _wall("access_refusal", "platform", append_only=True)
+    op.create_index(
+        "uq_access_refusal_minute",
+        "access_refusal",
+        ["person_id", "token_id", "method", "route", "code", "status", "minute"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
+    _wall("access_refusal", "platform")
 
 
 def _create_departure() -> None:

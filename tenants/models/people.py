@@ -64,7 +64,8 @@ class RecoveryCode(PlatformRow):
 class Membership(PlatformRow):
     """A person's role at a firm or at a hospital (成员身份); one person may hold several.
 
-    A role given to an account that already exists counts only once the person has accepted it.
+    A role given to an account that already exists counts only once the person has accepted it. While
+    `closed_at` is set the side has closed it: it counts for nothing.
     """
 
     __tablename__ = "membership"
@@ -76,6 +77,7 @@ class Membership(PlatformRow):
     created_at: Mapped[datetime]
     created_by: Mapped[UUID | None]
     accepted_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
     __table_args__ = (
         CheckConstraint("(firm_id IS NOT NULL)::int + (tenant_id IS NOT NULL)::int <= 1", name="one_side"),
         Index(
@@ -217,14 +219,16 @@ class ApiToken(PlatformRow):
 
 
 class AccessRefusal(PlatformRow):
-    """A request that was refused at a wall (越界访问记录): append-only. `route` is the pattern and not
-    the address, which may hold what somebody typed; `code` is the hospital's code as it was asked for,
-    when there is such a hospital.
+    """A request that was refused at a wall (越界访问记录). `route` is the pattern and not the address,
+    which may hold what somebody typed; `code` is the hospital's code as it was asked for, when there is
+    such a hospital. The same again within a `minute` is counted in `times`, so that nobody can flood the
+    table or the hospital's audit trail.
     """
 
     __tablename__ = "access_refusal"
-    append_only = True
     at: Mapped[datetime]
+    minute: Mapped[datetime]
+    times: Mapped[int]
     person_id: Mapped[UUID | None]
     token_id: Mapped[UUID | None]
     code: Mapped[str]
@@ -233,4 +237,18 @@ class AccessRefusal(PlatformRow):
     status: Mapped[int]
     reason: Mapped[str]
     address: Mapped[str]
-    __table_args__ = (Index("ix_access_refusal_at", "at"),)
+    __table_args__ = (
+        Index("ix_access_refusal_at", "at"),
+        Index(
+            "uq_access_refusal_minute",
+            "person_id",
+            "token_id",
+            "method",
+            "route",
+            "code",
+            "status",
+            "minute",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
