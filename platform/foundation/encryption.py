@@ -81,6 +81,10 @@ class MasterKey:
             raise Undecipherable from error
         return DataKey(_derive(root, b"cipher"), _derive(root, b"index"))
 
+    def platform(self) -> DataKey:
+        """The keys of what belongs to no hospital: secrets of second factors, numbers of our own people."""
+        return DataKey(_derive(self.key, b"platform cipher"), _derive(self.key, b"platform index"))
+
 
 def _derive(root: bytes, use: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"careloop " + use).derive(root)
