@@ -50,12 +50,15 @@ class HospitalScope:
 
 @dataclass(frozen=True, slots=True)
 class FirmScope:
-    """One firm (外包公司) and the named hospitals among those it serves."""
+    """One firm (外包公司) and the named hospitals among those it serves; `address` is the network address
+    that asks.
+    """
 
     firm_id: UUID
     tenant_ids: tuple[UUID, ...]
     actor: Actor
     purpose: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

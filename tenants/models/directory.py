@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from foundation.chain import ChainColumns
 from foundation.database import Base, FirmRow, PlatformRow, TenantRow
 from foundation.ids import new_id
 
@@ -102,24 +103,13 @@ class Department(TenantRow):
     __table_args__ = (UniqueConstraint("tenant_id", "name"), hospital_fk())
 
 
-class FirmEvent(FirmRow):
+class FirmEvent(ChainColumns, FirmRow):
     """What a firm's people did across hospitals (跨院操作记录): runs, approvals, publications, sign-ins.
 
-    Append-only and chained per firm by hash, as the audit trail of a hospital is (`foundation.audit`).
+    Append-only and chained per firm by hash, as the audit trail of a hospital is (`foundation.chain`).
     """
 
     __tablename__ = "firm_event"
-    append_only = True
-    seq: Mapped[int]
-    at: Mapped[datetime]
-    actor_id: Mapped[UUID | None]
-    actor_name: Mapped[str]
-    action: Mapped[str]
-    subject: Mapped[str]
-    reason: Mapped[str] = mapped_column(default="", server_default="")
-    detail: Mapped[dict[str, Any]]
-    previous_hash: Mapped[bytes]
-    hash: Mapped[bytes]
     __table_args__ = (
         UniqueConstraint("firm_id", "seq"),
         Index("ix_firm_event_at", "firm_id", "at"),
