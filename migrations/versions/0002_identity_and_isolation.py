@@ -27,6 +27,7 @@ def upgrade() -> None:
     _change_firm_event()
     _change_hospital()
     _change_invitation()
+    _change_ledger_entry()
     _change_membership()
     _change_patient()
     _change_patient_hold()
@@ -105,11 +106,14 @@ def _change_firm() -> None:
 
 def _change_firm_event() -> None:
     op.add_column("firm_event", sa.Column("seq", sa.BigInteger(), nullable=True))
+    op.add_column("firm_event", sa.Column("actor_kind", sa.Text(), nullable=True))
+    op.add_column("firm_event", sa.Column("reason", sa.Text(), nullable=True))
     op.add_column("firm_event", sa.Column("previous_hash", sa.LargeBinary(), nullable=True))
     op.add_column("firm_event", sa.Column("hash", sa.LargeBinary(), nullable=True))
     data.chain_firm_events()
     op.alter_column("firm_event", "seq", nullable=False)
-    op.add_column("firm_event", sa.Column("reason", sa.Text(), server_default="", nullable=False))
+    op.alter_column("firm_event", "actor_kind", nullable=False)
+    op.alter_column("firm_event", "reason", nullable=False)
     op.alter_column("firm_event", "previous_hash", nullable=False)
     op.alter_column("firm_event", "hash", nullable=False)
     op.create_index("ix_firm_event_at", "firm_event", ["firm_id", "at"], unique=False)
@@ -129,6 +133,12 @@ def _change_hospital() -> None:
 
 def _change_invitation() -> None:
     op.add_column("invitation", sa.Column("channel", sa.Text(), server_default="link", nullable=False))
+
+
+def _change_ledger_entry() -> None:
+    op.add_column(
+        "ledger_entry", sa.Column("suspended", sa.Boolean(), server_default="false", nullable=False)
+    )
 
 
 def _change_membership() -> None:
@@ -260,8 +270,13 @@ def _create_hospital_move() -> None:
         "hospital_move",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name_en", sa.Text(), nullable=False),
         sa.Column("from_firm_id", sa.Uuid(), nullable=False),
         sa.Column("to_firm_id", sa.Uuid(), nullable=False),
+        sa.Column("agreement", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("offer", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("settled", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("asked_by_name", sa.Text(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("moves_at", sa.DateTime(timezone=True), nullable=False),
