@@ -11,6 +11,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from foundation.database import PlatformRow, TenantRow, tenant_fk
+from foundation.personal import OF_THE_HOSPITAL, on_erasure
 from tenants.models import hospital_fk
 
 
@@ -22,6 +23,8 @@ class Contract(TenantRow):
     """
 
     __tablename__ = "contract"
+    personal = OF_THE_HOSPITAL
+    stays = "accounting"
     starts_on: Mapped[date]
     ends_on: Mapped[date | None]
     unit_fen: Mapped[int]
@@ -46,9 +49,11 @@ class LedgerEntry(TenantRow):
     `kind`: carried over, new in the month, cancelled (new and free: taken back inside 7 days, or dead before
     the first contact), late (of an earlier month, known only after that month's invoice). `leaves`: not in
     the next month's opening, because of `reason`, which also says why a cancelled one is free.
+    `suspended`: not billed, because the hospital was suspended on every enrolled day of the month.
     """
 
     __tablename__ = "ledger_entry"
+    personal = on_erasure(kept="kind reason")
     month: Mapped[date]
     patient_id: Mapped[UUID]
     enrolment_id: Mapped[UUID]
@@ -56,6 +61,7 @@ class LedgerEntry(TenantRow):
     kind: Mapped[str]
     unit_fen: Mapped[int]
     leaves: Mapped[bool]
+    suspended: Mapped[bool] = mapped_column(default=False, server_default="false")
     reason: Mapped[str]
     created_at: Mapped[datetime]
     __table_args__ = (
@@ -76,6 +82,7 @@ class LedgerCredit(TenantRow):
     """
 
     __tablename__ = "ledger_credit"
+    personal = on_erasure(kept="reason")
     ledger_entry_id: Mapped[UUID]
     month: Mapped[date]
     patient_id: Mapped[UUID]
@@ -102,6 +109,8 @@ class Invoice(TenantRow):
     """
 
     __tablename__ = "invoice"
+    personal = OF_THE_HOSPITAL
+    stays = "accounting"
     number: Mapped[str | None]
     month: Mapped[date]
     contract_id: Mapped[UUID]
@@ -138,6 +147,8 @@ class InvoiceLine(TenantRow):
     """One line of an invoice (账单行): kind, quantity of patient-months of `month`, fen."""
 
     __tablename__ = "invoice_line"
+    personal = OF_THE_HOSPITAL
+    stays = "accounting"
     invoice_id: Mapped[UUID]
     position: Mapped[int]
     kind: Mapped[str]

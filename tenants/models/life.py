@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from foundation.database import FirmRow, PlatformRow, TenantRow, tenant_fk
+from foundation.personal import OF_THE_HOSPITAL
 from tenants.models.directory import STATES, hospital_fk
 
 
@@ -17,6 +18,8 @@ class HospitalPhase(TenantRow):
     """From when to when a hospital was in which stage (阶段); the open one is the present one."""
 
     __tablename__ = "hospital_phase"
+    personal = OF_THE_HOSPITAL
+    stays = "entrusting"
     state: Mapped[str]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -37,6 +40,8 @@ class ProcessingAgreement(TenantRow):
     """
 
     __tablename__ = "processing_agreement"
+    personal = OF_THE_HOSPITAL
+    stays = "entrusting"
     version: Mapped[int]
     purposes: Mapped[list[Any]]
     fields: Mapped[list[Any]]
@@ -68,6 +73,8 @@ class SubProcessor(TenantRow):
     """Whom the firm may pass data on to (转委托方, PIPL 21): approved by the hospital, for one service."""
 
     __tablename__ = "sub_processor"
+    personal = OF_THE_HOSPITAL
+    stays = "entrusting"
     name: Mapped[str]
     service: Mapped[str]
     proposed_by: Mapped[str]
@@ -89,6 +96,8 @@ class ImpactAssessment(TenantRow):
     """
 
     __tablename__ = "impact_assessment"
+    personal = OF_THE_HOSPITAL
+    stays = "entrusting"
     purpose: Mapped[str]
     assessed_on: Mapped[date]
     assessed_by: Mapped[str]
@@ -106,6 +115,7 @@ class OnboardingStep(TenantRow):
     """One step of the way to the first call (上线步骤, S3-4, SC-51), with an owner and a date."""
 
     __tablename__ = "onboarding_step"
+    personal = OF_THE_HOSPITAL
     key: Mapped[str]
     position: Mapped[int]
     owner_id: Mapped[UUID | None]
@@ -126,6 +136,7 @@ class GateAcceptance(TenantRow):
     """Who let an amber check of the go-live gate pass, and why (上线豁免)."""
 
     __tablename__ = "gate_acceptance"
+    personal = OF_THE_HOSPITAL
     check: Mapped[str]
     accepted_by: Mapped[str]
     reason: Mapped[str]
@@ -139,6 +150,7 @@ class StatisticsGrant(TenantRow):
     """
 
     __tablename__ = "statistics_grant"
+    personal = OF_THE_HOSPITAL
     subject: Mapped[str]
     month: Mapped[date | None]
     person_id: Mapped[UUID | None]
@@ -189,13 +201,21 @@ class SupportAccess(PlatformRow):
 class HospitalMove(PlatformRow):
     """A hospital that goes from one firm to another (医院转移, SC-58): asked by the old firm, accepted
     by the new one, agreed by the hospital, done at `moves_at`. Holds no patient data.
+
+    `agreement` are the terms that all three sign again (as in `ProcessingAgreement`), `offer` is what the
+    new firm charges and who bills, `settled` the old firm's last invoices (number, month, fen).
     """
 
     __tablename__ = "hospital_move"
     tenant_id: Mapped[UUID] = mapped_column(index=True)
     code: Mapped[str]
+    name: Mapped[str]
+    name_en: Mapped[str]
     from_firm_id: Mapped[UUID] = mapped_column(index=True)
     to_firm_id: Mapped[UUID] = mapped_column(index=True)
+    agreement: Mapped[dict[str, Any]]
+    offer: Mapped[dict[str, Any] | None]
+    settled: Mapped[list[Any] | None]
     asked_by_name: Mapped[str]
     asked_at: Mapped[datetime]
     moves_at: Mapped[datetime]
@@ -217,12 +237,14 @@ class HospitalMove(PlatformRow):
 
 class Departure(FirmRow):
     """A hospital that leaves (退出, SC-58, PIPL 21 and 47): everything handed back, then erased. The row
-    belongs to the firm, because of the hospital nothing stays; `counts` are rows by table, `erased` what
-    was found and removed, `certificate` the PDF that says so.
+    belongs to the firm, because of the hospital nothing stays. `progress` is how far the work in the
+    background is (`run`, `done`, `of`, `seen_at`), `export_parts` the ids of the encrypted pieces of the
+    export; `counts` are rows by table, `erased` what was removed and what stayed, `certificate` the PDF.
     """
 
     __tablename__ = "departure"
-    tenant_id: Mapped[UUID] = mapped_column(unique=True)
+    stays = "entrusting"
+    tenant_id: Mapped[UUID]
     code: Mapped[str]
     name: Mapped[str]
     name_en: Mapped[str]
@@ -230,10 +252,14 @@ class Departure(FirmRow):
     reason: Mapped[str]
     begun_by: Mapped[str]
     begun_at: Mapped[datetime]
-    export_file_id: Mapped[UUID | None]
+    progress: Mapped[dict[str, Any]]
+    export_parts: Mapped[list[Any]]
+    export_bytes: Mapped[int | None]
     export_sha256: Mapped[bytes | None]
     exported_at: Mapped[datetime | None]
     counts: Mapped[dict[str, Any]]
+    downloaded_by: Mapped[str | None]
+    downloaded_at: Mapped[datetime | None]
     signed_by: Mapped[str | None]
     signed_at: Mapped[datetime | None]
     key_destroyed_at: Mapped[datetime | None]
@@ -241,6 +267,9 @@ class Departure(FirmRow):
     erased: Mapped[dict[str, Any]]
     certificate: Mapped[bytes | None] = mapped_column(deferred=True)
     __table_args__ = (
+        Index(
+            "uq_departure_open", "firm_id", "tenant_id", unique=True, postgresql_where="state <> 'withdrawn'"
+        ),
         CheckConstraint(
             "state IN ('begun','exporting','exported','signed','erasing','erased','withdrawn')", name="state"
         ),
