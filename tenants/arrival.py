@@ -26,15 +26,26 @@ from foundation.runtime import Runtime
 from foundation.scope import Actor, FirmScope, PlatformScope
 from foundation.web import context
 from foundation.web.errors import LANGUAGE_COOKIE
+from foundation.web.security import BEARER
 from tenants import grants as granting
-from tenants import queries, reach, signin, support
+from tenants import queries, reach, signin, support, tokens
 from tenants.faces import Grant, HospitalFace, Member, PersonFacts, reach_of
-from tenants.models import DirectoryEntry, Hospital, Membership, Person, SigninSession
-from tenants.rights import ASSIGNED_ONLY, Role
+from tenants.models import (
+    ApiToken,
+    DirectoryEntry,
+    Hospital,
+    IdentityProvider,
+    Membership,
+    Person,
+    SigninSession,
+)
+from tenants.rights import ASSIGNED_ONLY, Action, Role
 from tenants.visit import Visit
 
 KEEP_SECONDS = 60
 FOR_ANYBODY = ("/static/", "/health/", "/metrics")
+# Only programs bring a key, and only here; on a page it means nothing.
+API = "/api/v1/"
 SYSTEM = Actor.system("arrival")
 
 
@@ -45,7 +56,8 @@ class _Known:
     # Of each firm, what the directory says could be within reach, and the stage of each hospital and firm.
     hospitals: dict[UUID, dict[UUID, str]]
     firms: dict[UUID, str]
-    session_id: UUID
+    session_id: UUID | None = None
+    token: ApiToken | None = None
 
 
 def _is_for_anybody(scope: Scope) -> bool:
@@ -69,11 +81,18 @@ class Arrival(ASGIMiddleware):
         context.enter(scope)
         languages.use(languages.choose(connection.cookies.get(LANGUAGE_COOKIE)))
         visit = None
+        found = connection.path_params.get("code")
+        code = found if isinstance(found, str) else None
+        address = context.address_of(connection)
+        key = _bearer(connection)
         token = connection.cookies.get(signin.COOKIE)
-        if token:
-            address = connection.client.host if connection.client else ""
-            code = connection.path_params.get("code")
-            visit = await sync_to_thread(self.visit, token, code if isinstance(code, str) else None, address)
+        if key is not None:  # the cookie is ignored, and so no form token is asked for
+            scope["state"][BEARER] = True
+            method = connection.scope.get("method", "")
+            asked = tokens.Asked(str(method), connection.scope.get("path_template", ""), code, address)
+            visit = await sync_to_thread(self.visit_by_key, key, asked)
+        elif token:
+            visit = await sync_to_thread(self.visit, token, code, address)
         if visit is not None:
             languages.use(visit.language)
         scope["state"]["viewer"] = visit
@@ -84,8 +103,16 @@ class Arrival(ASGIMiddleware):
         now = self.runtime.clock.now()
         with self.runtime.database.platform(PlatformScope(SYSTEM, "arrival")) as session:
             known = _known(session, token, now)
-        if known is None:
-            return None
+        return None if known is None else self._visit(known, code, address, now)
+
+    def visit_by_key(self, key: str, asked: tokens.Asked) -> Visit | None:
+        """The visit of a program's key, or None (and a line on record) when it does not count."""
+        now = self.runtime.clock.now()
+        with self.runtime.database.platform(PlatformScope(SYSTEM, "arrival")) as session:
+            known = _known_by_key(session, key, asked, now)
+        return None if known is None else self._visit(known, asked.code, asked.address, now)
+
+    def _visit(self, known: _Known, code: str | None, address: str, now: datetime) -> Visit:
         faces: list[HospitalFace] = []
         assigned: frozenset[UUID] = frozenset()
         grants: dict[UUID, tuple[Grant, ...]] = {}
@@ -94,15 +121,20 @@ class Arrival(ASGIMiddleware):
             faces += more_faces
             assigned |= more_assigned
             grants |= self._grants(known, firm_id, now)
+        members, reached, token = known.members, reach_of(known.members, faces, assigned), known.token
+        if token is not None and token.tenant_id is not None:
+            members, reached = tokens.kept_to_side(token, reached)
         return Visit(
             database=self.runtime.database,
             person=known.person,
-            members=known.members,
-            reached=reach_of(known.members, faces, assigned),
+            members=members,
+            reached=reached,
             now=now,
             code=code,
             address=address,
             session_id=known.session_id,
+            token_id=None if token is None else token.id,
+            limit=None if token is None else frozenset(Action) & frozenset(token.actions),
             grants=grants,
         )
 
@@ -134,12 +166,46 @@ class Arrival(ASGIMiddleware):
         return _in_order(kept, states, known.firms[firm_id]), assigned
 
 
+def _bearer(connection: context.Connection) -> str | None:
+    """The key that a program brought, where keys count; an empty one is no key, and is refused as such."""
+    if not connection.scope["path"].startswith(API):
+        return None
+    kind, _, key = connection.headers.get("authorization", "").partition(" ")
+    return key.strip() if kind.lower() == "bearer" else None
+
+
 def _known(session: PlatformSession, token: str, now: datetime) -> _Known | None:
     found = signin.session_of(session, token, now=now)
     if found is None:
         return None
     signed_in, person = found
     members = _members(session, person.id, signed_in, now)
+    return _Known(_facts(person), members, *_directory(session, members), session_id=signed_in.id)
+
+
+def _known_by_key(session: PlatformSession, key: str, asked: tokens.Asked, now: datetime) -> _Known | None:
+    found = tokens.owner_of(session, key, asked, now=now)
+    if found is None:
+        return None
+    token, person = found
+    held = _held(session, person.id)
+    firm_id = token.firm_id
+    if firm_id is None:
+        # A role at the firm counts towards its hospital; what lies beyond it is cut off with the reach.
+        at = DirectoryEntry.tenant_id == token.tenant_id
+        firm_id = session.scalar(select(DirectoryEntry.firm_id).where(at))
+    own = token.tenant_id
+    members = tuple(m for m in held if m.firm_id == firm_id or (own is not None and m.tenant_id == own))
+    if not members:
+        tokens.refuse(session, token, "token_owner", asked, now=now)
+        return None
+    return _Known(_facts(person), members, *_directory(session, members), token=token)
+
+
+def _directory(
+    session: PlatformSession, members: tuple[Member, ...]
+) -> tuple[dict[UUID, dict[UUID, str]], dict[UUID, str]]:
+    """What could be within reach of these memberships: of each firm its hospitals, and every stage."""
     entries = session.execute(
         select(DirectoryEntry.kind, DirectoryEntry.firm_id, DirectoryEntry.tenant_id, DirectoryEntry.state)
         .where(
@@ -156,25 +222,54 @@ def _known(session: PlatformSession, token: str, now: datetime) -> _Known | None
     for entry in entries:
         if entry.tenant_id is not None:
             hospitals.setdefault(entry.firm_id, {})[entry.tenant_id] = entry.state
-    firms = {entry.firm_id: entry.state for entry in entries if entry.kind == "firm"}
-    return _Known(_facts(person), members, hospitals, firms, signed_in.id)
+    return hospitals, {entry.firm_id: entry.state for entry in entries if entry.kind == "firm"}
+
+
+def _held(session: PlatformSession, person_id: UUID) -> list[Member]:
+    """The roles that were accepted and not closed."""
+    rows = session.scalars(
+        select(Membership)
+        .where(
+            Membership.person_id == person_id,
+            Membership.accepted_at.is_not(None),
+            Membership.closed_at.is_(None),
+        )
+        .order_by(Membership.created_at, Membership.id)
+    )
+    return [Member(Role(r.role), r.firm_id, r.tenant_id, r.department_id) for r in rows]
 
 
 def _members(
     session: PlatformSession, person_id: UUID, signed_in: SigninSession, now: datetime
 ) -> tuple[Member, ...]:
-    """The roles that count: accepted, and of the side whose provider vouched for this sign-in, if one did."""
-    rows = session.scalars(
-        select(Membership)
-        .where(Membership.person_id == person_id, Membership.accepted_at.is_not(None))
-        .order_by(Membership.created_at, Membership.id)
-    )
-    held = [Member(Role(r.role), r.firm_id, r.tenant_id, r.department_id) for r in rows]
+    """The roles that count: accepted, and of the side whose provider vouched for this sign-in, if one did;
+    without one, those of sides that leave the choice.
+    """
+    held = _held(session, person_id)
     if signed_in.firm_id is not None:
         return tuple(m for m in held if m.firm_id == signed_in.firm_id)
     if signed_in.tenant_id is not None:
         return tuple(m for m in held if m.tenant_id == signed_in.tenant_id)
-    return (*held, *support.lent_roles(session, person_id, now))
+    shut = _only_by_provider(session, held)
+    open_to_all = [m for m in held if m.firm_id not in shut and m.tenant_id not in shut]
+    return (*open_to_all, *support.lent_roles(session, person_id, now))
+
+
+def _only_by_provider(session: PlatformSession, held: list[Member]) -> frozenset[UUID]:
+    """The firms and hospitals among these that are entered through their own provider alone."""
+    if not held:
+        return frozenset()
+    rows = session.execute(
+        select(IdentityProvider.firm_id, IdentityProvider.tenant_id).where(
+            IdentityProvider.required,
+            IdentityProvider.disabled_at.is_(None),
+            or_(
+                IdentityProvider.firm_id.in_([m.firm_id for m in held if m.firm_id]),
+                IdentityProvider.tenant_id.in_([m.tenant_id for m in held if m.tenant_id]),
+            ),
+        )
+    )
+    return frozenset(side for row in rows for side in row if side is not None)
 
 
 def _in_order(kept: dict[UUID, HospitalFace], states: dict[UUID, str], firm_state: str) -> list[HospitalFace]:

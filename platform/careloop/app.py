@@ -7,6 +7,7 @@ import warnings
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import LitestarDeprecationWarning
+from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
@@ -26,6 +27,7 @@ from reporting import pages as reporting_pages
 from revisits import pages as revisits_pages
 from surveys import pages as surveys_pages
 from tenants import pages as tenants_pages
+from tenants import refusals
 from tenants.arrival import Arrival
 from tenants.rights import Action
 from tenants.visit import guard, provide_visit
@@ -80,9 +82,11 @@ def create_app(runtime: Runtime) -> Litestar:
                 "runtime": Provide(lambda: runtime, sync_to_thread=False),
             },
             guards=[guard],
-            middleware=[Arrival(runtime)],
+            middleware=[
+                Arrival(runtime),
+                DefineMiddleware(security.FormTokens, config=security.csrf_config(runtime.settings)),
+            ],
             before_send=[security.protect],
-            csrf_config=security.csrf_config(runtime.settings),
             exception_handlers=errors.handlers(),
             openapi_config=OpenAPIConfig(
                 title="CareLoop",
@@ -95,6 +99,7 @@ def create_app(runtime: Runtime) -> Litestar:
             logging_config=None,
         )
     app.state.runtime = runtime
+    errors.on_refusal(refusals.record)
     known = {route.path_format for route in app.routes}
     navigation.install([item for item in RAIL if item.path in known])
     return app
