@@ -22,6 +22,7 @@ from billing.stripe_inbox import apply
 from foundation.database import Database
 from foundation.languages import format_money, format_month, format_number, speaking
 from foundation.scope import HospitalScope
+from foundation.work import UnknownSubject
 
 DONE = frozenset({"paid", "void", "uncollectible"})
 
@@ -78,10 +79,14 @@ def push(
 
 
 def read(database: Database, scope: HospitalScope, invoice_id: UUID) -> Bill | None:
-    """What Stripe is to be told; None when nothing is: a draft, a void one, no amount, bank transfer."""
+    """What Stripe is to be told; None when nothing is: a draft, a void one, no amount, bank transfer.
+    Raises `UnknownSubject` for an invoice that this hospital does not have.
+    """
     with database.hospital(scope) as session, speaking("zh_Hans"):
         invoice = session.get(Invoice, (session.tenant_id, invoice_id))
-        if invoice is None or invoice.number is None or invoice.issued_at is None or invoice.due_on is None:
+        if invoice is None:
+            raise UnknownSubject(f"invoice:{invoice_id}")
+        if invoice.number is None or invoice.issued_at is None or invoice.due_on is None:
             return None
         if invoice.payment != "stripe" or invoice.state not in {"issued", "paid"} or invoice.total_fen <= 0:
             return None

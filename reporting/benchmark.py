@@ -21,6 +21,7 @@ from foundation import audit, files, outbox
 from foundation.calendar import first_of_month
 from foundation.database import FirmSession, HospitalSession
 from foundation.ids import new_id
+from foundation.work import UnknownSubject
 from reporting.core import Core, core_measures, period
 from reporting.disclosure import DEFAULT_THRESHOLDS, Thresholds
 from reporting.figures import freeze, thaw
@@ -94,6 +95,7 @@ def run(
         withheld=comparison.withheld,
         made_at=now,
         made_by=by,
+        made_by_id=session.scope.actor.id,
         approved_at=None,
         approved_by=None,
     )
@@ -111,7 +113,7 @@ def approve(session: FirmSession, run_id: UUID, *, by: str, now: datetime) -> li
     found = get_run(session, run_id, lock=True)
     if found.state == "approved":
         return _reports_of(session, found)
-    if session.scope.actor.kind == "person" and found.made_by == by:
+    if session.scope.actor.id is not None and found.made_by_id == session.scope.actor.id:
         raise FourEyes
     latest = latest_run(session, found.month)
     if latest is not None and latest.version > found.version:
@@ -141,8 +143,12 @@ def approve(session: FirmSession, run_id: UUID, *, by: str, now: datetime) -> li
 
 
 def store_files(session: HospitalSession, report_id: UUID, *, now: datetime) -> BenchmarkReport:
-    """The member's PDF and Excel file, made once and kept encrypted in its own hospital."""
-    report = session.get_one(BenchmarkReport, (session.tenant_id, report_id), with_for_update=True)
+    """The member's PDF and Excel file, made once and kept encrypted in its own hospital. Raises
+    `UnknownSubject` for a report that this hospital does not have.
+    """
+    report = session.get(BenchmarkReport, (session.tenant_id, report_id), with_for_update=True)
+    if report is None:
+        raise UnknownSubject(f"benchmark_report:{report_id}")
     if report.pdf_file_id is not None and report.xlsx_file_id is not None:
         return report
     told, key = thaw(report.figures, MemberReport), data_key(session)

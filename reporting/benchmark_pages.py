@@ -144,7 +144,7 @@ def run_page(month: FromPath[str], visit: NamedDependency[Visit]) -> Response[st
         found=found,
         view=overview_view(found) if found else None,
         ended=ended,
-        mine=found is not None and found.made_by == visit.person.name,
+        mine=found is not None and found.made_by_id == visit.person.id,
     )
 
 

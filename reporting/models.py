@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from foundation.database import FirmRow, TenantRow, tenant_fk
+from foundation.personal import OF_THE_HOSPITAL
 from tenants.models import hospital_fk
 
 
@@ -17,6 +18,7 @@ class MonthlyReport(TenantRow):
     """The month of one hospital (月报), frozen: `figures` are the numbers that page, PDF and Excel show."""
 
     __tablename__ = "monthly_report"
+    personal = OF_THE_HOSPITAL
     month: Mapped[date]
     version: Mapped[int]
     figures: Mapped[dict[str, Any]]
@@ -49,6 +51,7 @@ class BenchmarkRun(FirmRow):
     withheld: Mapped[int]
     made_at: Mapped[datetime]
     made_by: Mapped[str]
+    made_by_id: Mapped[UUID | None]
     approved_at: Mapped[datetime | None]
     approved_by: Mapped[str | None]
     __table_args__ = (
@@ -62,6 +65,7 @@ class BenchmarkReport(TenantRow):
     """What one member hospital gets of a run (对标报告): its own value, its group's, never another's name."""
 
     __tablename__ = "benchmark_report"
+    personal = OF_THE_HOSPITAL
     month: Mapped[date]
     version: Mapped[int]
     figures: Mapped[dict[str, Any]]

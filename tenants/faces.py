@@ -39,6 +39,15 @@ class SupportNote:
 
 
 @dataclass(frozen=True, slots=True)
+class SupportLine:
+    """What the frame of a page says of the support access: who granted it, and the seconds that are left."""
+
+    granted_by: str
+    ends_at: datetime
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class HospitalFace:
     """What a screen shows of a hospital (医院): its name and the colour that stands for it."""
 

@@ -33,6 +33,7 @@ from tenants.faces import (
     Member,
     PersonFacts,
     Reached,
+    SupportLine,
     Switch,
 )
 from tenants.rights import (
@@ -74,6 +75,23 @@ class Visit:
         """The person as audit records and sessions name them."""
         return Actor("person", self.person.id, self.person.name)
 
+    def actor_at(self, code: str | None) -> Actor:
+        """The person as the records of this hospital name them: under support access both names."""
+        reached = self.reached.get(code or "")
+        if reached is None or reached.support is None:
+            return self.actor
+        return replace(self.actor, granted_by=reached.support.granted_by)
+
+    @property
+    def support(self) -> SupportLine | None:
+        """The support access under which this page is looked at, for the frame around it."""
+        reached = self.reached.get(self.code or "")
+        if reached is None or reached.support is None:
+            return None
+        note = reached.support
+        seconds = max(0, int((note.ends_at - self.now).total_seconds()))
+        return SupportLine(note.granted_by, note.ends_at, seconds)
+
     @property
     def language(self) -> Language:
         """The person's language."""
@@ -103,6 +121,19 @@ class Visit:
         if reached is None or reached.face.refuses(action):
             return False
         return allowed(reached.roles, action) or self._granted(reached, action)
+
+    def may_by_role(self, action: Action, code: str) -> bool:
+        """Whether a role held towards this hospital includes the action: what was only granted does not
+        count.
+        """
+        if self.limit is not None and action not in self.limit:
+            return False
+        reached = self.reached.get(code)
+        return reached is not None and not reached.face.refuses(action) and allowed(reached.roles, action)
+
+    def rights(self, code: str) -> frozenset[Action]:
+        """Everything that is allowed towards this hospital."""
+        return frozenset(action for action in Action if self.may(action, code))
 
     def may_for_the_firm(self, action: Action) -> bool:
         """Whether the action is allowed on a page that is no hospital's: by a role at a firm or the
@@ -147,13 +178,11 @@ class Visit:
         """One transaction over one hospital; `NotFound` beyond reach, `Forbidden` without the right."""
         self.require(code, action)
         reached = self._reached(code)
-        support = reached.support
-        actor = self.actor if support is None else replace(self.actor, granted_by=support.granted_by)
         scope = HospitalScope(
             reached.face.tenant_id,
-            actor,
+            self.actor_at(code),
             action.value,
-            read_only=support is not None,
+            read_only=reached.support is not None,
             address=self.address,
         )
         with self.database.hospital(scope) as session:

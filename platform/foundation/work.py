@@ -16,7 +16,7 @@ from uuid import UUID
 
 import structlog
 
-from foundation import outbox, runtime
+from foundation import audit, outbox, runtime
 from foundation.scope import Actor, FirmScope, HospitalScope, PlatformScope
 
 Reach = Literal["hospital", "firm", "platform"]
@@ -38,6 +38,13 @@ class Job:
 
 class UnknownJob(LookupError):
     """A message names a job that this version does not have."""
+
+
+class UnknownSubject(LookupError):
+    """A message names something that its hospital does not have: another one's id, or a thing that is gone.
+
+    The job ends there. It is not tried again, and the refusal stands in the hospital's audit trail.
+    """
 
 
 JOBS: dict[str, Job] = {}
@@ -74,8 +81,26 @@ def run_job(name: str, arguments: dict[str, Any]) -> None:
         raise UnknownJob(name)
     with structlog.contextvars.bound_contextvars(job=name, **{k: str(v) for k, v in arguments.items()}):
         log.info("job started")
-        _RUNNERS[found.reach](found, dict(arguments))
+        try:
+            _RUNNERS[found.reach](found, dict(arguments))
+        except UnknownSubject as refused:
+            log.warning("job refused", subject=str(refused))
+            if found.reach == "hospital":
+                _record_refusal(found, UUID(arguments["tenant_id"]))
+            return
         log.info("job done")
+
+
+def _record_refusal(found: Job, tenant_id: UUID) -> None:
+    parts = runtime.current()
+    with parts.database.hospital(HospitalScope(tenant_id, Actor.system(found.name), "refusal")) as session:
+        audit.record(
+            session,
+            "access.refused",
+            now=parts.clock.now(),
+            reason="unknown",
+            detail={"job": found.name},
+        )
 
 
 def _run_for_hospital(found: Job, arguments: dict[str, Any]) -> None:

@@ -13,10 +13,12 @@ from litestar.params import FromPath, FromQuery, MultipartBody
 from litestar.types import ControllerRouterHandler
 
 from foundation.languages import gettext
+from foundation.web import cursors
 from foundation.web.errors import UserMistake
 from patients import importing, labels, queries
 from patients.feeds.messages import UnreadableFile
 from patients.intake_pages import LARGEST_BODY, Upload, received
+from patients.models import DataImport
 from tenants.rights import Action
 from tenants.visit import Visit
 
@@ -109,7 +111,8 @@ def list_imports(
 ) -> ImportPage:
     """The files that came in, the newest first, fifty at a time."""
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
-        rows = queries.imports(session, after=after, limit=queries.PAGE + 1)
+        cursor = cursors.checked(session, DataImport, after)
+        rows = queries.imports(session, after=cursor, limit=queries.PAGE + 1)
         lines = [
             ImportLine(**{field: getattr(row, field) for field in ImportLine.__struct_fields__})
             for row in rows[: queries.PAGE]

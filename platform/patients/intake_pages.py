@@ -18,13 +18,15 @@ from litestar.types import ControllerRouterHandler
 from foundation import audit, files
 from foundation.languages import gettext
 from foundation.languages import gettext as _
+from foundation.masking import masked_name
+from foundation.web import cursors
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import page, redirect
-from foundation.web.templates import masked_name
 from patients import importing, labels, queries, service, uploads
 from patients.feeds.files import MAX_BYTES, read_table
 from patients.feeds.messages import UnreadableFile
 from patients.feeds.records import parse
+from patients.models import DataImport, DataProblem
 from patients.phones import mask_phone
 from tenants.keys import data_key
 from tenants.rights import Action
@@ -53,7 +55,8 @@ def imports_page(
 ) -> Response[str]:
     """The files that came in, and the form for the next."""
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
-        rows = queries.imports(session, after=after, limit=queries.PAGE + 1)
+        cursor = cursors.checked(session, DataImport, after)
+        rows = queries.imports(session, after=cursor, limit=queries.PAGE + 1)
     return page(
         "patients/imports.html",
         visit=visit,
@@ -118,8 +121,8 @@ def confirm_import(
         try:
             name, content = uploads.take(session, data.file_id)
         except uploads.UploadGone as error:
-            message = _("This file was imported already, or its check is older than a day.")
-            raise UserMistake(message) from error
+            # Imported already, dropped after a day, or never this hospital's: one answer for all.
+            raise NotFound from error
         report = importing.import_file(
             session, content, name, by=visit.person.name, now=visit.now, translate=gettext
         )
@@ -133,7 +136,8 @@ def confirm_import(
 def discard_upload(code: FromPath[str], file_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redirect:
     """Do not import it after all; the file is dropped at once."""
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
-        uploads.discard(session, file_id)
+        if not uploads.discard(session, file_id):
+            raise NotFound
     return redirect(f"/h/{code}/imports", notice=_("The file was dropped; nothing was imported."))
 
 
@@ -175,7 +179,8 @@ def problems_page(
     """Data for the hospital to correct."""
     wanted = kind if kind in labels.PROBLEMS else None
     with visit.hospital(code, Action.VIEW_PATIENTS) as session:
-        lines = queries.problems(session, kind=wanted, after=after, limit=queries.PAGE + 1)
+        cursor = cursors.checked(session, DataProblem, after)
+        lines = queries.problems(session, kind=wanted, after=cursor, limit=queries.PAGE + 1)
         counts = queries.problem_counts(session)
     address = f"/h/{code}/problems"
     tabs = [(_("All"), address, wanted is None, sum(counts.values()))]
@@ -204,6 +209,7 @@ def resolve_problem(
 ) -> Redirect:
     """Take one off the list by hand."""
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
+        cursors.checked(session, DataProblem, problem_id)
         service.resolve_problem(session, problem_id, now=visit.now)
     return redirect(f"/h/{code}/problems", notice=_("Taken off the list."))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +18,13 @@ from foundation import audit
 from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from foundation.languages import gettext as _
+from foundation.masking import Shown
+from foundation.web import cursors
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import fragment, page, redirect
-from patients import enrolment, intake_pages, labels, queries, service, suppression, timeline
-from patients.models import ContactPoint, Suppression
+from patients import enrolment, intake_pages, labels, queries, revealing, service, suppression, timeline
+from patients.models import ContactPoint, Patient, Suppression
+from tenants.keys import unseal
 from tenants.rights import Action
 from tenants.visit import Visit
 
@@ -35,9 +39,18 @@ class SearchForm(msgspec.Struct):
 
 
 class RevealForm(msgspec.Struct):
-    """Why a number is looked at."""
+    """Why what a mask hides is looked at; `what` of a person: `name` or `id_number`."""
 
     reason: str = ""
+    what: str = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A suppression that holds, as the patient's page shows it; `note` is in the clear."""
+
+    row: Suppression
+    note: str
 
 
 class SuppressForm(msgspec.Struct):
@@ -70,17 +83,24 @@ def patients_page(
     """The hospital's patients, masked, the newest first; `contact` keeps to one contact state."""
     wanted = contact if contact in labels.CONTACT_STATES else None
     with visit.hospital(code, Action.VIEW_PATIENTS) as session:
-        found = queries.patients(session, state=wanted, after=after)
+        found = queries.patients(session, state=wanted, after=cursors.checked(session, Patient, after))
     return _list(visit, code, found, state=wanted or "")
 
 
-@post("/h/{code:str}/patients/search", needs=Action.VIEW_PATIENTS, sync_to_thread=True, status_code=200)
+@post(
+    "/h/{code:str}/patients/search",
+    needs=Action.VIEW_PATIENTS,
+    reads=True,
+    sync_to_thread=True,
+    status_code=200,
+)
 def search_patients(
     code: FromPath[str], visit: NamedDependency[Visit], data: URLEncodedBody[SearchForm]
 ) -> Response[str]:
     """The same list, searched. By POST: names and numbers do not belong into addresses, which are logged."""
     with visit.hospital(code, Action.VIEW_PATIENTS) as session:
-        found = queries.patients(session, data.search, after=data.after)
+        cursor = cursors.checked(session, Patient, data.after)
+        found = queries.patients(session, data.search, after=cursor)
     return _list(visit, code, found, search=data.search.strip())
 
 
@@ -93,7 +113,7 @@ def _list(
         active="patients",
         code=code,
         found=found,
-        search=search,
+        search=Shown(search),  # as it was typed
         state=state,
         labels=labels,
         may_import=visit.may(Action.IMPORT_PATIENTS, code),
@@ -108,15 +128,7 @@ def patient_page(
     with visit.hospital(code, Action.VIEW_PATIENTS) as session:
         shown = _card(session, patient_id, visit)
         entries = timeline.of(session, patient_id)
-        stopped = session.scalars(
-            select(Suppression)
-            .where(
-                Suppression.tenant_id == session.tenant_id,
-                Suppression.patient_id == patient_id,
-                Suppression.lifted_at.is_(None),
-            )
-            .order_by(Suppression.started_at)
-        ).all()
+        stopped = _stopped(session, patient_id)
         audit.record(session, "patients.viewed", now=visit.now, subject=f"patient:{patient_id}")
     reasons = [(reason, labels.of(labels.SUPPRESSION_REASONS, reason)) for reason in suppression.REASONS]
     return page(
@@ -130,12 +142,38 @@ def patient_page(
         reasons=[("", _("Choose a reason")), *reasons],
         labels=labels,
         may_suppress=visit.may(Action.SUPPRESS_PATIENTS, code),
+        may_reveal=visit.may(Action.REVEAL, code),
+        whats=[(what, labels.of(labels.REVEALED, what)) for what in revealing.WHAT],
     )
 
 
 @post(
+    "/h/{code:str}/patients/{patient_id:uuid}/reveal",
+    needs=Action.REVEAL,
+    sync_to_thread=True,
+    status_code=200,
+)
+def reveal_person(
+    code: FromPath[str],
+    patient_id: FromPath[UUID],
+    visit: NamedDependency[Visit],
+    data: URLEncodedBody[RevealForm],
+) -> Response[str]:
+    """Show the name or the identity number, with a reason, on the record."""
+    if data.what not in revealing.WHAT:
+        raise UserMistake(_("Choose what to show."))
+    reason = _reason(data)
+    with visit.hospital(code, Action.REVEAL) as session:
+        try:
+            text = revealing.reveal_person(session, patient_id, data.what, reason=reason, now=visit.now)
+        except suppression.UnknownPatient as error:
+            raise NotFound from error
+    return fragment("patients/_number.html", number=Shown(text or "—"), holder="")
+
+
+@post(
     "/h/{code:str}/patients/{patient_id:uuid}/numbers/{point_id:uuid}/reveal",
-    needs=Action.VIEW_PATIENTS,
+    needs=Action.REVEAL,
     sync_to_thread=True,
     status_code=200,
 )
@@ -146,15 +184,15 @@ def reveal(
     visit: NamedDependency[Visit],
     data: URLEncodedBody[RevealForm],
 ) -> Response[str]:
-    """Show one number, with a reason, on the record."""
-    if not data.reason.strip():
-        raise UserMistake(_("Say why you need to see the number."))
-    with visit.hospital(code, Action.VIEW_PATIENTS) as session:
+    """Show one number and, of a contact person, the name, with a reason, on the record."""
+    reason = _reason(data)
+    with visit.hospital(code, Action.REVEAL) as session:
         point = session.get(ContactPoint, (session.tenant_id, point_id))
         if point is None or point.patient_id != patient_id:
             raise NotFound
-        number = queries.reveal_number(session, point_id, reason=_short(data.reason), now=visit.now)
-    return fragment("patients/_number.html", number=number)
+        number = revealing.reveal_number(session, point_id, reason=reason, now=visit.now)
+        holder = point.name if point.holder == "contact" else ""
+    return fragment("patients/_number.html", number=Shown(number), holder=holder)
 
 
 @post(
@@ -251,6 +289,25 @@ def _card(session: HospitalSession, patient_id: UUID, visit: Visit) -> queries.P
         raise NotFound from error
 
 
+def _stopped(session: HospitalSession, patient_id: UUID) -> list[Stopped]:
+    rows = session.scalars(
+        select(Suppression)
+        .where(
+            Suppression.tenant_id == session.tenant_id,
+            Suppression.patient_id == patient_id,
+            Suppression.lifted_at.is_(None),
+        )
+        .order_by(Suppression.started_at)
+    )
+    return [Stopped(row, unseal(session, row.note_cipher)) for row in rows]
+
+
+def _reason(data: RevealForm) -> str:
+    if not data.reason.strip():
+        raise UserMistake(_("Say why you need to see it."))
+    return _short(data.reason)
+
+
 def _short(words: str) -> str:
     return words.strip()[:LONGEST]
 
@@ -259,6 +316,7 @@ handlers: list[ControllerRouterHandler | Any] = [
     patients_page,
     search_patients,
     patient_page,
+    reveal_person,
     reveal,
     suppress,
     lift,

@@ -50,15 +50,18 @@ def take(session: HospitalSession, file_id: UUID) -> tuple[str, bytes]:
     return found
 
 
-def discard(session: HospitalSession, file_id: UUID) -> None:
-    """Drop one upload."""
-    session.execute(
-        delete(StoredFile).where(
+def discard(session: HospitalSession, file_id: UUID) -> bool:
+    """Drop one upload; False when this hospital has none of this id."""
+    dropped = session.execute(
+        delete(StoredFile)
+        .where(
             StoredFile.tenant_id == session.tenant_id,
             StoredFile.id == file_id,
             StoredFile.media_type == MEDIA_TYPE,
         )
+        .returning(StoredFile.id)
     )
+    return dropped.first() is not None
 
 
 def drop_old(session: HospitalSession, *, now: datetime) -> int:

@@ -96,7 +96,8 @@ class Membership(PlatformRow):
 class Invitation(PlatformRow):
     """An invitation to set a password (邀请); the token itself is never stored, only its hash.
 
-    `channel`: `email`, `phone`, or `link` where the inviter hands the link over.
+    `channel`: `email`, `phone`, or `link` where the inviter hands the link over. `sent_at` is when the mail
+    server or the gateway took the message, `send_failure` why neither will.
     """
 
     __tablename__ = "invitation"
@@ -106,6 +107,8 @@ class Invitation(PlatformRow):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    send_failure: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class SigninSession(PlatformRow):

@@ -6,12 +6,15 @@ designed pages here, an answer in JSON under `/api/`, or a piece shown in place 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
 import structlog
 from litestar import Request, Response
+from litestar.background_tasks import BackgroundTask
 from litestar.exceptions import HTTPException, NotFoundException, PermissionDeniedException
 from litestar.response import Redirect
 from litestar.status_codes import (
@@ -34,6 +37,7 @@ from foundation.web.pages import Viewer, fragment, page
 LANGUAGE_COOKIE = "careloop_language"
 SIGN_IN = "/signin"
 API = "/api/"
+FORBIDDEN = "errors/forbidden.html"
 # PostgreSQL's words for two who did the same, or waited for each other: 23505, 40001, 40P01.
 AT_ONCE = frozenset({"23505", "40001", "40P01"})
 log = structlog.get_logger()
@@ -52,11 +56,46 @@ class NotFound(NotFoundException):
 
 
 class Forbidden(PermissionDeniedException):
-    """The person's role does not include this (403)."""
+    """The person's role does not include this (403). `reason` goes on record; `template`, with its values,
+    is shown instead of the usual page.
+    """
+
+    def __init__(self, *, reason: str = "role", template: str = FORBIDDEN, **values: Any) -> None:
+        super().__init__()
+        self.reason = reason
+        self.template = template
+        self.values = values
 
 
 class NotSignedIn(Exception):
     """Nobody is signed in, or the sign-in has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request of somebody signed in that was answered with 403 or 404 (越界访问). `route` is the pattern:
+    the address itself may hold what somebody typed. `code` is the hospital's code as the address names it.
+    """
+
+    viewer: Viewer
+    method: str
+    route: str
+    code: str | None
+    status: int
+    reason: str
+
+
+_tell: list[Callable[[Refusal], None]] = []
+
+
+def on_refusal(tell: Callable[[Refusal], None]) -> None:
+    """Call this with each refusal, in a thread, after the answer has left: what is done then can make no
+    answer slower, and so tells nobody whether a code exists.
+    """
+    _tell[:] = [tell]
+
+
+TEMPLATES = {403: FORBIDDEN, 404: "errors/not_found.html"}
 
 
 def handlers() -> ExceptionHandlersMap:
@@ -117,11 +156,33 @@ def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any
     if status >= HTTP_500_INTERNAL_SERVER_ERROR:
         return _broken(request, error)
     if request.url.path.startswith(API):
-        return _json(status, error.detail)
-    template = {403: "errors/forbidden.html", 404: "errors/not_found.html"}.get(
-        status, "errors/bad_request.html"
+        return _recorded(request, error, _json(status, error.detail))
+    template, values = TEMPLATES.get(status, "errors/bad_request.html"), {}
+    if isinstance(error, Forbidden):
+        template, values = error.template, error.values
+    return _recorded(request, error, _error_page(request, template, status, **values))
+
+
+def _recorded(request: Request[Any, Any, Any], error: HTTPException, answer: Response[Any]) -> Response[Any]:
+    viewer = viewer_of(request)
+    if viewer is None or error.status_code not in TEMPLATES:
+        return answer
+    code = request.path_params.get("code")
+    if error.status_code == HTTP_404_NOT_FOUND:
+        reason = "unknown"
+    else:
+        reason = error.reason if isinstance(error, Forbidden) else "form"
+    refusal = Refusal(
+        viewer=viewer,
+        method=request.method,
+        route=request.scope.get("path_template", ""),
+        code=code if isinstance(code, str) else None,
+        status=error.status_code,
+        reason=reason,
     )
-    return _error_page(request, template, status)
+    for tell in _tell:
+        answer.background = BackgroundTask(tell, refusal)
+    return answer
 
 
 def _database(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
