@@ -8,10 +8,9 @@ written from any scope.
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -24,7 +23,7 @@ from foundation.ids import new_id
 from foundation.languages import Language
 from foundation.languages import gettext as _
 from foundation.web.errors import UserMistake
-from tenants import signin
+from tenants import invitations, password_rules, signin
 from tenants.firm_audit import note
 from tenants.labels import COLOURS, GRADES, HOSPITAL_TYPES
 from tenants.models import (
@@ -32,7 +31,6 @@ from tenants.models import (
     DirectoryEntry,
     Firm,
     Hospital,
-    Invitation,
     Membership,
     Person,
 )
@@ -41,7 +39,6 @@ from tenants.rights import SIDES, Role
 
 CODE = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-INVITED_FOR = timedelta(days=7)
 # One in ten outpatients is asked unless the hospital's contract says otherwise (D1).
 OUTPATIENT_RATE = Decimal("0.10")
 MOST_BEDS = 20_000
@@ -172,24 +169,7 @@ def invite_person(
     note(session, "tenants.person_invited", now=now, subject=f"person:{person.id}", role=role.value)
     if person.password_hash is not None:
         return Invited(person, None)
-    return Invited(person, _new_link(session, person, now))
-
-
-def _new_link(session: FirmSession, person: Person, now: datetime) -> str:
-    """A fresh token with which the person sets a password; only its hash is kept."""
-    token = secrets.token_urlsafe(signin.TOKEN_BYTES)
-    session.add(
-        Invitation(
-            id=new_id(),
-            person_id=person.id,
-            token_hash=signin.token_hash(token),
-            created_at=now,
-            expires_at=now + INVITED_FOR,
-            used_at=None,
-        )
-    )
-    session.flush()
-    return token
+    return Invited(person, invitations.create(session, person, channel="link", now=now)[1])
 
 
 def make_person(
@@ -203,12 +183,12 @@ def make_person(
 ) -> Person:
     """Make an account without any role. Raises `UserMistake` for an empty name or a weak password."""
     if password is not None:
-        signin.check_password(password)
+        password_rules.check(password, name, email)
     person = Person(
         id=new_id(),
         email=signin.normal_email(email),
         name=_named(name),
-        password_hash=None if password is None else signin.hash_password(password),
+        password_hash=None if password is None else password_rules.hash_of(password),
         language=language,
         failures=0,
         locked_until=None,
@@ -251,57 +231,6 @@ def add_member(
         )
         .on_conflict_do_nothing()
     )
-
-
-def invited_person(session: ScopedSession, token: str, *, now: datetime) -> Person | None:
-    """Who may set a password with this token, or None when it is used, too old or unknown."""
-    return session.scalar(
-        select(Person)
-        .join(Invitation, Invitation.person_id == Person.id)
-        .where(
-            Invitation.token_hash == signin.token_hash(token),
-            Invitation.used_at.is_(None),
-            Invitation.expires_at > now,
-            Person.disabled_at.is_(None),
-        )
-    )
-
-
-def accept_invitation(
-    session: ScopedSession, token: str, password: str, *, now: datetime, address: str
-) -> Person:
-    """Set the first password and close every open invitation of the person. Raises `UserMistake`."""
-    person = invited_person(session, token, now=now)
-    if person is None:
-        raise UserMistake(_("This invitation was used or is too old. Ask for a new one."))
-    set_password(session, person, password, now=now, address=address)
-    session.execute(
-        update(Invitation)
-        .where(Invitation.person_id == person.id, Invitation.used_at.is_(None))
-        .values(used_at=now)
-    )
-    return person
-
-
-def set_password(
-    session: ScopedSession, person: Person, password: str, *, now: datetime, address: str
-) -> None:
-    """Set a password; every session of the person ends. Raises `UserMistake` for a weak one."""
-    signin.check_password(password)
-    person.password_hash = signin.hash_password(password)
-    person.password_set_at = now
-    person.failures = 0
-    person.locked_until = None
-    signin.end_all_sessions(session, person.id, now=now)
-    signin.record(
-        session,
-        "password_set",
-        now=now,
-        email=signin.shown_name(person),
-        person_id=person.id,
-        address=address,
-    )
-    session.flush()
 
 
 def change_language(session: ScopedSession, person_id: UUID, language: Language) -> None:

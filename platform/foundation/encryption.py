@@ -56,7 +56,11 @@ class DataKey:
 
     def blind_index(self, plain: str) -> bytes:
         """Equal values give equal 16 bytes within one hospital, and nothing comparable in another."""
-        return hmac.new(self.index_key, plain.encode(), hashlib.sha256).digest()[:INDEX_BYTES]
+        return self.digest(plain)[:INDEX_BYTES]
+
+    def digest(self, plain: str) -> bytes:
+        """32 bytes that nobody without this key can compute from the value, or guess."""
+        return hmac.new(self.index_key, plain.encode(), hashlib.sha256).digest()
 
 
 @dataclass(frozen=True, slots=True)

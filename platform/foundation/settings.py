@@ -10,15 +10,21 @@ import hashlib
 import json
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from foundation.embedded import default_data_dir, prepare_data_dir
 
 KEY_BYTES = 32
+# `smtp` asks for STARTTLS, `smtps` speaks TLS from the start, `smtp+plain` is for a relay on this machine.
+SMTP_SCHEMES = ("smtp", "smtps", "smtp+plain")
+SMS_SCHEMES = ("https", "http")
+Network = IPv4Network | IPv6Network
 
 
 class Settings(BaseSettings):
@@ -43,6 +49,15 @@ class Settings(BaseSettings):
     web_workers: int = Field(1, ge=1, le=64, description="web server processes")
     worker_threads: int = Field(4, ge=1, le=64, description="threads of the background worker")
     cookie_secure: bool = Field(False, description="cookies only over https: switch on behind TLS")
+    trusted_proxies: str = Field(
+        "", description="networks of our own proxies, by commas: from them alone X-Forwarded-For counts"
+    )
+    smtp_url: SecretStr | None = Field(
+        None, description="smtp://user:password@host:587 (STARTTLS), smtps://…:465, smtp+plain:// for a relay"
+    )
+    mail_from: str = Field("", description="sender of e-mails, such as CareLoop <care@example.com>")
+    sms_url: SecretStr | None = Field(None, description="http(s) gateway that takes {to, text} as JSON")
+    sms_token: SecretStr | None = Field(None, description="bearer token of the SMS gateway")
     demo: bool = Field(False, description="the demo's people may be entered with one click")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="form of the log lines")
     stripe_api_key: SecretStr | None = Field(None, description="secret key; without it bank transfer only")
@@ -56,6 +71,9 @@ class Settings(BaseSettings):
         "master_key",
         "stripe_api_key",
         "stripe_webhook_secret",
+        "smtp_url",
+        "sms_url",
+        "sms_token",
         mode="before",
     )
     @classmethod
@@ -70,10 +88,41 @@ class Settings(BaseSettings):
             decode_key(value.get_secret_value())
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        networks_of(value)
+        return value
+
+    @field_validator("smtp_url", "sms_url")
+    @classmethod
+    def _known_scheme(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        schemes = SMTP_SCHEMES if info.field_name == "smtp_url" else SMS_SCHEMES
+        given = "" if value is None else value.get_secret_value()
+        parts = urlsplit(given)
+        if given and (parts.scheme not in schemes or not parts.hostname):
+            raise ValueError(f"an address begins with one of {', '.join(schemes)} and names a host")
+        return value
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of our own proxies."""
+        return networks_of(self.trusted_proxies)
+
+    @property
+    def site(self) -> str:
+        """The address that people type, without a slash at its end: for links in messages."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
     @property
     def given_server(self) -> bool:
         """Whether a database server was given; otherwise the embedded one is used."""
         return self.database_url is not None
+
+
+def networks_of(text: str) -> tuple[Network, ...]:
+    """Networks such as `10.0.0.0/8, 192.0.2.7`; raises ValueError for what is none."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def decode_key(text: str) -> bytes:

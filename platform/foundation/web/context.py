@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import quote, unquote
 
 from litestar.connection import ASGIConnection
 from litestar.types import HTTPScope, Scope
 from litestar.utils.scope.state import ScopeState
+
+from foundation.settings import Network
 
 CSRF_COOKIE = "careloop_csrf"
 NOTICE_COOKIE = "careloop_notice"
@@ -63,3 +67,51 @@ def is_piecewise(connection: Connection) -> bool:
 def cookie_text(text: str) -> str:
     """A text as a cookie can carry it."""
     return quote(text[:NOTICE_LENGTH])
+
+
+def address_of(connection: Connection) -> str:
+    """The network address that asks, as the first step of the request found it (`source_address`)."""
+    found: str | None = connection.scope.get("state", {}).get("address")
+    return found if found is not None else _peer(connection)
+
+
+def source_address(connection: Connection, proxies: Sequence[Network]) -> str:
+    """The network address that asks: the peer, or what our own proxies say of it.
+
+    `X-Forwarded-For` is read from its end, where our proxies write; the first address that is not one of
+    theirs is the source. From any other peer the header is somebody's claim and counts for nothing.
+    """
+    peer = _peer(connection)
+    found = _parsed(peer)
+    if found is None or not _within(found, proxies):
+        return peer
+    claims = ",".join(connection.headers.getall("x-forwarded-for", [])).split(",")
+    for claim in reversed(claims):
+        named = _parsed(claim)
+        if named is None:
+            break
+        found = named
+        if not _within(named, proxies):
+            break
+    return str(found)
+
+
+def _peer(connection: Connection) -> str:
+    return connection.client.host if connection.client else ""
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    plain = text.strip().strip('"')
+    if plain.startswith("["):
+        plain = plain[1:].partition("]")[0]
+    elif plain.count(":") == 1:
+        plain = plain.partition(":")[0]
+    try:
+        address = ip_address(plain)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _within(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)
