@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from litestar.concurrency import sync_to_thread
@@ -46,6 +47,8 @@ KEEP_SECONDS = 60
 FOR_ANYBODY = ("/static/", "/health/", "/metrics")
 # Only programs bring a key, and only here; on a page it means nothing.
 API = "/api/v1/"
+# The header of a page that asks by itself, without the person doing anything (careloop.js).
+QUIET = "x-careloop-quiet"
 SYSTEM = Actor.system("arrival")
 
 
@@ -73,6 +76,7 @@ class Arrival(ASGIMiddleware):
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self._proxies = runtime.settings.proxies
         self._faces: dict[UUID, tuple[float, dict[UUID, HospitalFace]]] = {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
@@ -83,7 +87,8 @@ class Arrival(ASGIMiddleware):
         visit = None
         found = connection.path_params.get("code")
         code = found if isinstance(found, str) else None
-        address = context.address_of(connection)
+        address = context.source_address(connection, self._proxies)
+        scope["state"]["address"] = address
         key = _bearer(connection)
         token = connection.cookies.get(signin.COOKIE)
         if key is not None:  # the cookie is ignored, and so no form token is asked for
@@ -92,17 +97,21 @@ class Arrival(ASGIMiddleware):
             asked = tokens.Asked(str(method), connection.scope.get("path_template", ""), code, address)
             visit = await sync_to_thread(self.visit_by_key, key, asked)
         elif token:
-            visit = await sync_to_thread(self.visit, token, code, address)
+            # A page that only asks whether its session goes on does not keep it alive.
+            touch = QUIET not in connection.headers
+            visit = await sync_to_thread(partial(self.visit, token, code, address, touch=touch))
         if visit is not None:
             languages.use(visit.language)
         scope["state"]["viewer"] = visit
         await next_app(scope, receive, send)
 
-    def visit(self, token: str, code: str | None, address: str) -> Visit | None:
+    def visit(self, token: str, code: str | None, address: str, *, touch: bool = True) -> Visit | None:
         """The visit of this token, or None when its session has ended."""
         now = self.runtime.clock.now()
         with self.runtime.database.platform(PlatformScope(SYSTEM, "arrival")) as session:
-            known = _known(session, token, now)
+            known = _known(session, token, now, touch=touch)
+            if known is None:
+                signin.note_ended(session, token, now=now, address=address)
         return None if known is None else self._visit(known, code, address, now)
 
     def visit_by_key(self, key: str, asked: tokens.Asked) -> Visit | None:
@@ -174,8 +183,8 @@ def _bearer(connection: context.Connection) -> str | None:
     return key.strip() if kind.lower() == "bearer" else None
 
 
-def _known(session: PlatformSession, token: str, now: datetime) -> _Known | None:
-    found = signin.session_of(session, token, now=now)
+def _known(session: PlatformSession, token: str, now: datetime, *, touch: bool) -> _Known | None:
+    found = signin.session_of(session, token, now=now, touch=touch)
     if found is None:
         return None
     signed_in, person = found
