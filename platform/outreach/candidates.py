@@ -21,13 +21,23 @@ from outreach.ranks import ACKNOWLEDGE_PRESSES, APPOINTMENT_GRACE, CALLBACK_PRES
 
 # OFFSET 0 keeps the two questions what they are, a look at one key for each row read.
 # The classes of J1: those that press by the clock, and below them all others by their own rank. `ordinary` is
-# false where only calls that the patient asked for are made now (a holiday, the hours of rest).
+# false where only calls that the patient asked for are made now (a holiday, the hours of rest). A hospital
+# whose agreement does not cover calls today is passed over, and so are tasks of a purpose that it does not name
+# (tenants.agreement.in_force says the same of one hospital).
 _CANDIDATES = """
 WITH candidate AS MATERIALIZED (
     SELECT h.tenant_id, c.id, c.class, c.at
     FROM (SELECT tenant_id, CASE WHEN left(region, 2) = ANY (CAST(:western AS text[])) THEN :western_open
                             ELSE :standard_open END AS ordinary
-          FROM hospital WHERE tenant_id = ANY (CAST(:tenant_ids AS uuid[])) AND state = 'active'
+               , a.purposes
+          FROM hospital
+          JOIN LATERAL (SELECT g.purposes, g.channels, g.ended_at, g.valid_to FROM processing_agreement g
+                        WHERE g.tenant_id = hospital.tenant_id AND g.signed_at IS NOT NULL
+                          AND g.valid_from <= CAST(:today AS date)
+                        ORDER BY g.version DESC LIMIT 1) AS a
+            ON a.ended_at IS NULL AND coalesce(a.valid_to >= CAST(:today AS date), true)
+               AND jsonb_exists(a.channels, 'telephone')
+          WHERE tenant_id = ANY (CAST(:tenant_ids AS uuid[])) AND state = 'active'
           OFFSET 0) AS h,
     LATERAL (
         WITH ready AS NOT MATERIALIZED (
@@ -35,6 +45,7 @@ WITH candidate AS MATERIALIZED (
             FROM contact_task t
             WHERE t.tenant_id = h.tenant_id AND t.state = 'open' AND t.opens_at <= :now AND t.closes_at > :now
               AND t.next_try_at <= :now AND t.not_by IS DISTINCT FROM :agent_id
+              AND jsonb_exists(h.purposes, t.purpose)
               AND NOT EXISTS (SELECT FROM suppression s WHERE s.tenant_id = h.tenant_id
                               AND s.patient_id = t.patient_id AND s.lifted_at IS NULL OFFSET 0)
               AND NOT EXISTS (SELECT FROM patient_hold o WHERE o.tenant_id = h.tenant_id
@@ -130,6 +141,7 @@ def any_candidate(session: FirmSession, agent_id: UUID, now: datetime) -> bool:
 def _values(session: FirmSession, agent_id: UUID, now: datetime, look: int) -> dict[str, Any]:
     return {
         "tenant_ids": list(session.tenant_ids),
+        "today": local_date(now),
         "western": list(WESTERN_REGIONS),
         "western_open": _ordinary(WESTERN, now),
         "standard_open": _ordinary(STANDARD, now),

@@ -19,6 +19,7 @@ from outreach.models import ContactTask, PatientHold
 from outreach.policy import ContactFacts, TaskFacts, verdict
 from patients import suppression
 from patients.models import Suppression
+from tenants import agreement
 
 SUPPRESSED = "suppressed:"
 
@@ -71,9 +72,12 @@ RETURNING id
 def make_tasks(session: HospitalSession, requests: Sequence[TaskRequest], now: datetime) -> Made:
     """Make the tasks that the policy allows; asking twice for one source makes one.
 
-    Two statements whatever the number: the facts, then one insert. A patient unknown in this hospital counts
-    as refused with `unknown_patient`.
+    Three statements whatever the number: the agreement, the facts, then one insert. A patient unknown in this
+    hospital counts as refused with `unknown_patient`, a purpose outside the agreement with `not_agreed`
+    (PIPL 21).
     """
+    purposes = {request.purpose for request in requests}
+    agreed = agreement.covered(session, purposes, doing="outreach.make_tasks", now=now)
     known = contact_facts.load(session, {request.patient_id for request in requests}, now)
     refused: Counter[str] = Counter()
     wanted: dict[tuple[str, UUID], TaskRequest] = {}
@@ -81,6 +85,7 @@ def make_tasks(session: HospitalSession, requests: Sequence[TaskRequest], now: d
     for request in requests:
         key = (request.source, request.source_id)
         reason = "survey_cap" if request.patient_id in surveyed and key not in wanted else None
+        reason = reason or (None if request.purpose in agreed else "not_agreed")
         reason = reason or _refusal(known.get(request.patient_id), request, now)
         if reason is not None:
             refused[reason] += 1

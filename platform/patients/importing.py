@@ -21,7 +21,7 @@ from foundation.ids import new_id
 from patients import merging, staging
 from patients.enrolment import enrol
 from patients.feeds.files import read_table
-from patients.feeds.headers import Layout
+from patients.feeds.headers import Layout, recognise
 from patients.feeds.records import Parsed, Record, parse
 from patients.feeds.returns import returned_filename, write_rejected
 from patients.models import (
@@ -34,6 +34,7 @@ from patients.models import (
     Suppression,
 )
 from patients.suppression import suppress_many
+from tenants import agreement
 from tenants.keys import data_key
 
 SAMPLE_ROWS = 20
@@ -116,10 +117,14 @@ def import_file(
     """Take in one file; all of it or nothing.
 
     `columns` maps fields to headings by hand where the header is not known; `translate` is for the file of
-    rejected rows. Raises `patients.feeds.messages.UnreadableFile`, and then nothing is written.
+    rejected rows. Columns of a kind of data that the hospital's agreement does not name are dropped, and the
+    report names them. Raises `patients.feeds.messages.UnreadableFile`, and `tenants.agreement.NotAgreed`
+    (PIPL 21); then nothing is written.
     """
+    terms = agreement.require(session, "care_followup", doing="patients.import", now=now)
     table = read_table(content, file_name)
-    parsed = parse(table, Layout.by_hand(table.header, columns) if columns else None)
+    layout = Layout.by_hand(table.header, columns) if columns else recognise(table.header)
+    parsed = parse(table, layout.within(table.header, terms.fields))
     work = _Import(session, parsed, content, file_name, by, now, translate)
     if not dry_run:
         return work.run()

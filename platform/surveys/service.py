@@ -24,6 +24,7 @@ from surveys.errors import AnswerRefused, NoSurvey, ResponseClosed, UnknownQuest
 from surveys.instrument import LEVELS, Instrument, Question, load
 from surveys.models import Answer, Questionnaire, Response
 from surveys.scoring import Score, response_index
+from tenants import agreement
 
 Mode = Literal["phone", "web", "paper"]
 Audience = Literal["inpatient", "outpatient"]
@@ -130,10 +131,14 @@ def response_of(session: HospitalSession, task_id: UUID) -> Response | None:
 def open_response(
     session: HospitalSession, task: ContactTask, *, agent: Actor | None, mode: Mode, now: datetime
 ) -> Response:
-    """The response of a task, begun now unless it was begun before. Raises `NoSurvey`."""
+    """The response of a task, begun now unless it was begun before.
+
+    Raises `NoSurvey`, and `tenants.agreement.NotAgreed` where surveys are not agreed (PIPL 21).
+    """
     begun = response_of(session, task.id)
     if begun is not None:
         return begun
+    agreement.require(session, "satisfaction", doing="surveys.ask", now=now)
     encounter = task.encounter_id and session.get(Encounter, (session.tenant_id, task.encounter_id))
     if not encounter:
         raise NoSurvey(str(task.id))

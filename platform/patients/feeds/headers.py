@@ -6,7 +6,7 @@ minimum necessary, PIPL 6.
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -84,6 +84,21 @@ _CHINESE: dict[str, tuple[str, ...]] = {
     }.items()
 }
 FIELDS = tuple(_CHINESE)
+# The kind of data (个人信息种类, `tenants.agreement.FIELDS`) that each field belongs to.
+KINDS: dict[str, str] = {
+    field: kind
+    for kind, fields in {
+        "identity": "record_number admission_count name sex birth_date age",
+        "id_number": "id_number",
+        "phone": "phone",
+        "contact_person": "contact_name contact_relation contact_phone",
+        "stay": "admitted_on discharged_on visited_on department ward",
+        "doctor": "doctor",
+        "diagnosis": "diagnosis diagnosis_code",
+        "disposition": "disposition outcome",
+    }.items()
+    for field in fields.split()
+}
 # Of these a row may use the next column when the first is empty; of all others one column counts, so that two
 # kinds of number never mix.
 _SEVERAL = frozenset({"phone", "doctor"})
@@ -133,6 +148,16 @@ class Layout:
     visit: Visit
     columns: Mapping[str, tuple[int, ...]]
     dropped: Cells
+
+    def within(self, header: Cells, agreed: Collection[str]) -> "Layout":
+        """Return the same layout without the fields whose kind of data is not agreed (`KINDS`).
+
+        Their columns are read past like those of unknown headings, and named among the dropped (PIPL 6, 21).
+        """
+        columns = {field: places for field, places in self.columns.items() if KINDS[field] in agreed}
+        kept = {index for places in columns.values() for index in places}
+        dropped = tuple(cell for index, cell in enumerate(header) if cell.strip() and index not in kept)
+        return Layout(self.code, self.visit, columns, dropped)
 
     @classmethod
     def by_hand(cls, header: Cells, chosen: Mapping[str, str]) -> "Layout":
