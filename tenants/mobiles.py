@@ -1,4 +1,4 @@
-"""Mobile numbers (手机号) of our own people: read, kept encrypted under the master key, found by a blind index."""
+"""Mobile numbers (手机号) of our own people: encrypted under the master key, found by a blind index."""
 
 from __future__ import annotations
 

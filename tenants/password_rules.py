@@ -1,6 +1,6 @@
-"""What makes a password (口令) good enough, how long it is good, and how it is kept (GB/T 22239-2019 8.1.4.1 a).
+"""What makes a password (口令) good enough, how long it is good, and how it is kept.
 
-The numbers are usual practice; the clause asks that passwords be complex and changed regularly.
+GB/T 22239-2019 8.1.4.1 a. The numbers are usual practice; the clause asks that passwords be complex and changed regularly.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ def matches(stored: str | None, password: str) -> bool:
     time must not tell whether an account exists.
     """
     try:
-        return _hasher().verify(stored or _decoy(), password) and stored is not None
+        _hasher().verify(stored or _decoy(), password)
     except (VerificationError, InvalidHashError):
         return False
+    return stored is not None
 
 
 def is_outdated(stored: str) -> bool:

@@ -82,7 +82,7 @@ def _forget_old(session: ScopedSession, person_id: UUID) -> None:
     )
 
 
-def _past(person_id: UUID) -> Select[tuple[PastPassword]]:
+def _past(person_id: UUID) -> Select[PastPassword]:
     return (
         select(PastPassword)
         .where(PastPassword.person_id == person_id)

@@ -2,9 +2,9 @@
 
 The cookie holds a random token of which only the hash is stored. A session ends by signing out, after 15
 minutes without the person doing anything, or twelve hours after it began (GB/T 22239-2019 8.1.4.1: failure
-handling and time-outs). While a session waits for a step (`waiting_for`) it opens the page of that step alone;
-each step that is done gives it a new token. Refusals are returned and not raised, so that the attempt is
-counted and recorded in the same transaction.
+handling and time-outs). While a session waits for a step (`waiting_for`) it opens the page of that step
+alone; each step that is done gives it a new token. Refusals are returned and not raised, so that the attempt
+is counted and recorded in the same transaction.
 """
 
 from __future__ import annotations
