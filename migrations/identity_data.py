@@ -12,6 +12,7 @@ from alembic import context, op
 from sqlalchemy import Connection, TextClause, text
 
 from foundation.encryption import DataKey, MasterKey
+from migrations import erasing_doors
 from migrations.chain_data import chain_audit_anew, chain_firm_events
 
 __all__ = ["chain_firm_events", "encrypt_words", "fill_in", "keep_suspensions"]
@@ -40,6 +41,7 @@ def keep_suspensions() -> None:
 
 def fill_in() -> None:
     """Roles held so far were accepted, passwords are as old as their accounts, and stages began with them."""
+    erasing_doors.make()
     op.execute("UPDATE membership SET accepted_at = created_at")
     op.execute("UPDATE person SET password_set_at = now() WHERE password_hash IS NOT NULL")
     connection = op.get_bind()

@@ -115,7 +115,6 @@ def _call(session: HospitalSession, task: ContactTask, reached: bool, at: dateti
         dialled_at=at,
         connected_at=at if reached else None,
         ended_at=at,
-        note="",
     )
 
 

@@ -19,7 +19,7 @@ from foundation.ids import new_id
 from foundation.scope import Actor, FirmScope, HospitalScope
 from patients.models import ContactPoint, Encounter, Enrolment, Patient
 from tenants.agreement import CHANNELS, FIELDS, PURPOSES
-from tenants.keys import data_key
+from tenants.keys import data_key, seal
 from tenants.models import (
     Department,
     DirectoryEntry,
@@ -98,6 +98,7 @@ class World:
             "contact_state": "reachable",
             "created_at": NOW,
             "updated_at": NOW,
+            "must_not_say_cipher": seal(session, changes.pop("must_not_say", "")),
         } | changes
         patient = Patient(tenant_id=tenant_id, id=new_id(), **columns)
         session.add(patient)

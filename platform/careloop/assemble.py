@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -82,17 +83,19 @@ def database_server(settings: Settings, *, purpose: str, exclusive: bool = False
                 raise
             time.sleep(0.2)
     try:
-        upgrade(Target.of(endpoints.owner_url, endpoints.runtime_url))
+        upgrade(Target.of(endpoints.owner_url, endpoints.runtime_url, partial(master_key_bytes, settings)))
         yield Server(endpoints, held_here=True)
     finally:
         server.stop()
 
 
-def migration_target(server: Server) -> Target:
+def migration_target(settings: Settings, server: Server) -> Target:
     """What `careloop migrate` works on; raises `OwnerUrlMissing`."""
     if not server.endpoints.owner_url:
         raise OwnerUrlMissing
-    return Target.of(server.endpoints.owner_url, server.endpoints.runtime_url)
+    return Target.of(
+        server.endpoints.owner_url, server.endpoints.runtime_url, partial(master_key_bytes, settings)
+    )
 
 
 @contextmanager

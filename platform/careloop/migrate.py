@@ -4,6 +4,7 @@ grants.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,15 +27,18 @@ class SchemaDrift(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A database to migrate: the owner's URL and the name of the runtime role."""
+    """A database to migrate: the owner's URL, the name of the runtime role, and how to get the master key
+    (32 bytes), for a revision that encrypts what stood in the clear.
+    """
 
     owner_url: str
     runtime_role: str
+    master_key: Callable[[], bytes] | None = None
 
     @classmethod
-    def of(cls, owner_url: str, runtime_url: str) -> Target:
+    def of(cls, owner_url: str, runtime_url: str, master_key: Callable[[], bytes] | None = None) -> Target:
         """From the two URLs of the settings."""
-        return cls(owner_url, urlsplit(runtime_url).username or "careloop_runtime")
+        return cls(owner_url, urlsplit(runtime_url).username or "careloop_runtime", master_key)
 
 
 def upgrade(target: Target) -> None:
@@ -67,6 +71,7 @@ def _config(connection: Connection, target: Target) -> Config:
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.attributes["connection"] = connection
     config.attributes["runtime_role"] = target.runtime_role
+    config.attributes["master_key"] = target.master_key
     return config
 
 

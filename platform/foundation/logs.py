@@ -15,12 +15,12 @@ from typing import Literal
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from foundation.masking import NUMBERS
+
 WITHHELD = "[withheld]"
 PERSONAL = frozenset(
     "address diagnosis email id_number name note number password patient_name person_name phone token".split()
 )
-# Mobile numbers, and identity numbers of 18 places; ids of ours are UUIDs and hold no such run of digits.
-NUMBERS = re.compile(r"(?<![0-9A-Za-z-])(?:\+?86[- ]?)?(1[3-9]\d{9}|\d{17}[0-9Xx])(?![0-9A-Za-z-])")
 MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 # The values of a refused row, which PostgreSQL puts into its message.
 DETAIL = re.compile(r"(DETAIL: |\[parameters: ).*")
@@ -57,6 +57,12 @@ def withhold_people(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 
 
 def _clean(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: WITHHELD if key in PERSONAL else _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_clean(item) for item in value]
+    if isinstance(value, (Exception, bytes)):
+        value = str(value)
     if not isinstance(value, str):
         return value
     steps: tuple[Callable[[str], str], ...] = (

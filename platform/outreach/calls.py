@@ -25,16 +25,24 @@ from outreach.outcomes import EFFECTS, Effect, Outcome, task_closed
 from outreach.tasks import SUPPRESSED, cancel_tasks
 from patients import suppression
 from patients.models import ContactPoint, Patient
-from patients.queries import reveal_number
+from patients.revealing import reveal_number
 from patients.service import report_wrong_number
+from tenants import agreement, stages
+from tenants.keys import seal
+
+# How a call reaches somebody, in the words of an agreement.
+CHANNEL = "telephone"
 
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """A call begun, and the number in the clear, to be dialled and shown during this call only."""
+    """A call begun; the number and the names of patient and holder in the clear, to be dialled, greeted and
+    shown during this call only."""
 
     call_id: UUID
     number: str
+    patient_name: str
+    holder_name: str
     dialled_at: datetime
 
 
@@ -54,9 +62,10 @@ def dial(
     """Begin a call of one number of the held patient and reveal the number to the agent (audited).
 
     While a call of the same number is going on it is that call again; a call of another number is ended
-    first, as not answered (or hung up, once connected). Raises `ContactRefused` with the policy's reason,
-    `NotHeld`.
+    first, as not answered (or hung up, once connected). Raises `ContactRefused` with the policy's reason or
+    `not_agreed` (PIPL 21), `NotHeld`.
     """
+    stages.hold(session)  # a suspension waits for this dial, or this dial sees it
     task = _locked_task(session, task_id)
     if task.state != "open":
         raise NotHeld
@@ -66,24 +75,40 @@ def dial(
         raise ContactRefused("no_number")
     going_on = _going_on(session, task, agent)
     if going_on is not None and going_on.contact_point_id == point.id:
-        number = reveal_number(session, point.id, reason="call", now=now)
-        return Dialled(going_on.id, number, going_on.dialled_at)
+        return _dialled(session, going_on, point, now)
     # Two agents may hold two patients of one family: the number's cap is judged one dial after the other.
     session.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 1))"),
         {"key": f"dial:{session.tenant_id}:{point.number_index.hex()}"},
     )
+    purposes = {task.purpose}
+    if not agreement.covered(session, purposes, doing="outreach.dial", now=now, channel=CHANNEL, each=True):
+        raise ContactRefused("not_agreed")
     known = contact_facts.load(session, [task.patient_id], now)[task.patient_id]
     verdict = policy.verdict(known, task.purpose, "dialled", now, task=queue.facts_of(task), number=point.id)
     if not verdict.allowed:
         raise ContactRefused(verdict.reason or "refused", verdict.until)
     if going_on is not None:
-        _end(going_on, Outcome.HUNG_UP if going_on.connected_at else Outcome.NO_ANSWER, now)
+        _end(session, going_on, Outcome.HUNG_UP if going_on.connected_at else Outcome.NO_ANSWER, now)
     call = _begin(session, task, point, agent, now)
     if verdict.exempt:
         audit.record(session, "outreach.exempt_call", now=now, subject=f"call:{call.id}", reason=task.kind)
-    number = reveal_number(session, point.id, reason="call", now=now)
-    return Dialled(call.id, number, now)
+    return _dialled(session, call, point, now)
+
+
+def names_of(session: HospitalSession, call_id: UUID, agent: Actor) -> tuple[str, str] | None:
+    """Patient and holder of the number while this agent's call goes on (dialling put them on record)."""
+    call = session.get(Call, (session.tenant_id, call_id))
+    if call is None or call.agent_id != agent.id or call.outcome is not None:
+        return None
+    point = session.get_one(ContactPoint, (session.tenant_id, call.contact_point_id))
+    return session.get_one(Patient, (session.tenant_id, call.patient_id)).name, point.name
+
+
+def _dialled(session: HospitalSession, call: Call, point: ContactPoint, now: datetime) -> Dialled:
+    name = session.get_one(Patient, (session.tenant_id, call.patient_id)).name
+    number = reveal_number(session, point.id, reason="call", now=now, with_name=True)
+    return Dialled(call.id, number, name, point.name, call.dialled_at)
 
 
 def connected(session: HospitalSession, call_id: UUID, agent: Actor, now: datetime) -> datetime:
@@ -129,7 +154,7 @@ def finish(
     if effect.needs == "reported_by" and not reported_by:
         raise OutcomeIncomplete("reported_by")
     if call is not None:
-        _end(call, outcome, now, note)
+        _end(session, call, outcome, now, note)
     if task.state == "open":
         _apply(session, task, call, outcome, agent, now, callback_at)
     if effect.suppress is not None:
@@ -272,14 +297,13 @@ def _begin(
         agent_id=agent.id,
         agent_name=agent.name,
         dialled_at=now,
-        note="",
     )
     session.add(call)
     session.flush()
     return call
 
 
-def _end(call: Call, outcome: Outcome, now: datetime, note: str = "") -> None:
-    call.outcome, call.ended_at, call.note = outcome.value, now, note
+def _end(session: HospitalSession, call: Call, outcome: Outcome, now: datetime, note: str = "") -> None:
+    call.outcome, call.ended_at, call.note_cipher = outcome.value, now, seal(session, note)
     if call.connected_at is None and EFFECTS[outcome].reached:
         call.connected_at = call.dialled_at

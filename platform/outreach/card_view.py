@@ -13,6 +13,7 @@ from sqlalchemy import select
 from foundation import languages
 from foundation.calendar import local_date
 from foundation.database import HospitalSession
+from foundation.masking import Shown
 from foundation.web import templates
 from outreach import card, labels, queries
 from outreach.models import Call, ContactTask
@@ -81,7 +82,8 @@ def card_values(
         "address": labels.address(patient.name, patient.sex, minor=patient.minor),
         "has_feedback": card.has_dialog("feedback"),
         "pad": [[pad_key(outcome) for outcome in column] for column in PAD],
-        "draft": held.draft,
+        # What the agent is typing on this card stays as it was typed.
+        "draft": {name: Shown(text) for name, text in held.draft.items()},
         "call": None if held.call_id is None else number_values(session, held.call_id, now),
         "agent_name": agent_name,
         "hospital_name": hospital_name,

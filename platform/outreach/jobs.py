@@ -10,6 +10,7 @@ from foundation.database import HospitalSession
 from foundation.work import job
 from outreach.models import ContactTask, PatientHold
 from outreach.outcomes import Outcome, task_closed
+from tenants import stages
 
 BATCH = 500
 
@@ -18,7 +19,11 @@ BATCH = 500
 def expire(session: HospitalSession, now: datetime) -> None:
     """Close the tasks whose window is over and tell who asked for them; one on a card is left to its
     agent.
+
+    While the hospital is not active nothing expires: what could not be called was not missed by anybody.
     """
+    if not stages.is_active(session):
+        return
     held = select(PatientHold.id).where(PatientHold.tenant_id == session.tenant_id, PatientHold.until >= now)
     tasks = session.scalars(
         select(ContactTask)

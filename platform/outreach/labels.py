@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 
 from foundation.calendar import SHANGHAI
 from foundation.languages import format_datetime, format_day, gettext
-from foundation.web.templates import masked_name
+from foundation.masking import masked_name
 from outreach.errors import ContactRefused, OutcomeIncomplete
 from outreach.outcomes import EFFECTS, Effect, Outcome
 
@@ -82,6 +82,7 @@ REFUSALS = {
     **CLOSED,
     "suppressed": "This patient must not be contacted.",
     "hospital_paused": "This hospital is paused.",
+    "not_agreed": "The hospital's processing agreement does not cover this call.",
     "consent_withdrawn": "The patient does not agree to calls for this purpose.",
     "no_number": "This number must not be called.",
     "no_guardian_number": "A child is called on the guardian's number only.",

@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from foundation.database import TenantRow, tenant_fk
+from foundation.personal import on_erasure
 
 
 class ContactTask(TenantRow):
@@ -21,6 +22,7 @@ class ContactTask(TenantRow):
     """
 
     __tablename__ = "contact_task"
+    personal = on_erasure(kept="kind purpose source label state outcome")
     patient_id: Mapped[UUID]
     encounter_id: Mapped[UUID | None]
     kind: Mapped[str]
@@ -69,17 +71,18 @@ class ContactTask(TenantRow):
 class PatientHold(TenantRow):
     """Whose card a patient is on (锁定): one row a patient, so two agents can never have the same one.
 
-    `id` is the patient's id. It lapses at `until`; `draft` is what the agent had typed, kept for after a
-    crash.
+    `id` is the patient's id. It lapses at `until`; `draft_cipher` is what the agent had typed
+    (JSON, encrypted; None for nothing), kept for after a crash.
     """
 
     __tablename__ = "patient_hold"
+    personal = on_erasure(wiped="draft_cipher", kept="why")
     task_id: Mapped[UUID]
     agent_id: Mapped[UUID]
     drawn_at: Mapped[datetime]
     until: Mapped[datetime]
     why: Mapped[str]
-    draft: Mapped[dict[str, Any]]
+    draft_cipher: Mapped[bytes | None]
     __table_args__ = (
         tenant_fk("contact_task", "task_id"),
         tenant_fk("patient", "id"),
@@ -87,9 +90,11 @@ class PatientHold(TenantRow):
 
 
 class Call(TenantRow):
-    """One dial (通话) of one number for one task; answered or not."""
+    """One dial (通话) of one number for one task; answered or not. `note_cipher` is what the agent wrote
+    down, encrypted (PIPL 28); None for nothing."""
 
     __tablename__ = "call"
+    personal = on_erasure(wiped="number_index note_cipher", kept="agent_name outcome")
     task_id: Mapped[UUID]
     patient_id: Mapped[UUID]
     contact_point_id: Mapped[UUID]
@@ -100,7 +105,7 @@ class Call(TenantRow):
     connected_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
-    note: Mapped[str]
+    note_cipher: Mapped[bytes | None]
     __table_args__ = (
         Index("ix_call_number", "tenant_id", "number_index", "dialled_at"),
         Index("ix_call_patient", "tenant_id", "patient_id", "dialled_at"),

@@ -17,10 +17,12 @@ from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
+from foundation import audit
 from foundation.calendar import SHANGHAI, local_date
 from foundation.database import HospitalSession
 from foundation.languages import format_clock
 from foundation.languages import gettext as _
+from foundation.masking import Shown
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import fragment, page, redirect
 from outreach import calls, labels, queries, queue
@@ -94,16 +96,17 @@ def next_patient(visit: NamedDependency[Visit]) -> Redirect:
     return _next(visit)
 
 
-@get(CARD, needs=Action.WORK_QUEUE, sync_to_thread=True)
+@get(CARD, needs=Action.FINISH_CALL, sync_to_thread=True)
 def card_page(visit: NamedDependency[Visit]) -> Response[str] | Redirect:
     """SC-2: the patient this agent holds, with the draft; without one, back to the workbench."""
-    with visit.firm(Action.WORK_QUEUE) as firm:
+    with visit.firm(Action.FINISH_CALL) as firm:
         held = queue.resume(firm, visit.actor, visit.now)
     if held is None:
         return redirect(WORKBENCH)
     face = visit.face(held.tenant_id)
-    with visit.hospital(face.code, Action.WORK_QUEUE) as session:
+    with visit.hospital(face.code, Action.FINISH_CALL) as session:
         values = card_values(session, held, visit.person.name, face.label, visit.now)
+        audit.record(session, "outreach.card_read", now=visit.now, subject=f"patient:{held.patient_id}")
     return page(
         "outreach/card.html", visit=visit, active="workbench", hospital=face, face=face, held=held, **values
     )
@@ -130,12 +133,19 @@ def dial(
         except NotHeld as error:
             raise _gone() from error
         values = number_values(session, dialled.call_id, visit.now)
-    return fragment("outreach/_call.html", code=code, number=dialled.number, labels=labels, **values)
+    return fragment(
+        "outreach/_call.html",
+        code=code,
+        number=Shown(dialled.number),
+        names=(dialled.patient_name, dialled.holder_name),
+        labels=labels,
+        **values,
+    )
 
 
 @post(
     "/h/{code:str}/contacts/{task_id:uuid}/connected",
-    needs=Action.WORK_QUEUE,
+    needs=Action.FINISH_CALL,
     sync_to_thread=True,
     status_code=200,
 )
@@ -146,20 +156,21 @@ def connected(
     data: URLEncodedBody[CallForm],
 ) -> Response[str]:
     """F2 again: somebody answered."""
-    with visit.hospital(code, Action.WORK_QUEUE) as session:
+    with visit.hospital(code, Action.FINISH_CALL) as session:
         try:
             calls.connected(session, data.call_id, visit.actor, visit.now)
+            names = calls.names_of(session, data.call_id, visit.actor)
         except NotHeld as error:
             raise _gone() from error
         values = number_values(session, data.call_id, visit.now)
         if values["task_id"] != task_id:
             raise NotFound
-    return fragment("outreach/_call.html", code=code, number=None, labels=labels, **values)
+    return fragment("outreach/_call.html", code=code, number=None, names=names, labels=labels, **values)
 
 
 @post(
     "/h/{code:str}/contacts/{task_id:uuid}/draft",
-    needs=Action.WORK_QUEUE,
+    needs=Action.FINISH_CALL,
     sync_to_thread=True,
     status_code=200,
 )
@@ -171,7 +182,7 @@ def save_draft(
 ) -> Response[str]:
     """Every five seconds: what was typed, and the patient for another twenty minutes."""
     draft = {name: getattr(data, name)[:NOTE_LENGTH] for name in DRAFT_FIELDS if getattr(data, name)}
-    with visit.hospital(code, Action.WORK_QUEUE) as session:
+    with visit.hospital(code, Action.FINISH_CALL) as session:
         try:
             queue.save_draft(session, task_id, visit.actor, draft, visit.now)
         except NotHeld as error:
@@ -179,7 +190,7 @@ def save_draft(
     return fragment("outreach/_saved.html", at=format_clock(visit.now))
 
 
-@post("/h/{code:str}/contacts/{task_id:uuid}/finish", needs=Action.WORK_QUEUE, sync_to_thread=True)
+@post("/h/{code:str}/contacts/{task_id:uuid}/finish", needs=Action.FINISH_CALL, sync_to_thread=True)
 def finish(
     code: FromPath[str],
     task_id: FromPath[UUID],
@@ -189,7 +200,7 @@ def finish(
     """Ctrl+Enter: the outcome has its effect, and the next card comes; sent twice it counts once."""
     if data.outcome not in EFFECTS:
         raise UserMistake(_("Please choose how the call ended."))
-    with visit.hospital(code, Action.WORK_QUEUE) as session:
+    with visit.hospital(code, Action.FINISH_CALL) as session:
         _require_task(session, task_id)
         try:
             calls.finish(
@@ -233,7 +244,7 @@ def release(code: FromPath[str], task_id: FromPath[UUID], visit: NamedDependency
     with visit.hospital(code, Action.WORK_QUEUE) as session:
         task = _require_task(session, task_id)
         hold = session.get(PatientHold, (session.tenant_id, task.patient_id))
-        if hold is None or not hold.draft:
+        if hold is None or hold.draft_cipher is None:
             queue.release(session, task_id, visit.actor, visit.now)
     return redirect("/workbench/break")
 

@@ -18,6 +18,7 @@ from foundation.calendar import CalendarMissing, is_holiday, local_date, local_d
 from foundation.database import FirmSession, HospitalSession
 from outreach import policy
 from outreach.ranks import CALLBACK_PRESSES, Rank
+from tenants.keys import unseal
 from tenants.models import Hospital
 
 # S3-17: twenty patients properly reached, a day and agent.
@@ -134,7 +135,7 @@ WHERE t.tenant_id = ANY (CAST(:tenant_ids AS uuid[])) AND t.state = 'open' AND t
 """)
 _CALLS = """
 SELECT c.id AS call_id, c.tenant_id, p.name, t.label, c.agent_name, c.dialled_at, c.connected_at, c.ended_at,
-    c.outcome, c.note, c.contact_point_id
+    c.outcome, c.note_cipher, c.contact_point_id
 FROM call c JOIN patient p ON p.tenant_id = c.tenant_id AND p.id = c.patient_id
 JOIN contact_task t ON t.tenant_id = c.tenant_id AND t.id = c.task_id
 """
@@ -194,7 +195,7 @@ def my_day(session: FirmSession, agent_id: UUID, day: date, now: datetime) -> My
 def history(session: HospitalSession, patient_id: UUID, most: int = 5) -> list[CallLine]:
     """The latest ended calls of a patient, the newest first."""
     values = {"tenant_id": session.tenant_id, "patient_id": patient_id, "most": most}
-    return [_line(row) for row in session.execute(_HISTORY, values)]
+    return [_line(session, row) for row in session.execute(_HISTORY, values)]
 
 
 def _calls_of(session: FirmSession, agent_id: UUID, day: date) -> tuple[CallLine, ...]:
@@ -204,7 +205,7 @@ def _calls_of(session: FirmSession, agent_id: UUID, day: date) -> tuple[CallLine
         "begins": local_day_start(day),
         "ends": local_day_start(day + timedelta(days=1)),
     }
-    return tuple(_line(row) for row in session.execute(_MY_CALLS, values))
+    return tuple(_line(session, row) for row in session.execute(_MY_CALLS, values))
 
 
 def _reached_today(session: FirmSession, agent_id: UUID, now: datetime) -> list[CallLine]:
@@ -271,5 +272,7 @@ def _day_end(now: datetime) -> datetime:
     return local_day_start(local_date(now) + timedelta(days=1))
 
 
-def _line(row: Row[Any]) -> CallLine:
-    return CallLine(**row._mapping)
+def _line(session: FirmSession | HospitalSession, row: Row[Any]) -> CallLine:
+    columns = dict(row._mapping)
+    note = unseal(session, columns.pop("note_cipher"), row.tenant_id)
+    return CallLine(**columns, note=note)

@@ -6,6 +6,7 @@ so two agents never have the same one, whatever task it is for.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from outreach.errors import NotHeld
 from outreach.models import Call, ContactTask, PatientHold
 from outreach.policy import Profile, TaskFacts
 from outreach.ranks import Rank
+from tenants.keys import seal, unseal
 
 HOLD = timedelta(minutes=20)
 SKIP_PAUSE = timedelta(minutes=30)
@@ -53,11 +55,12 @@ class DrawnCard:
 # changed under the lock and passes on to the next.
 _HOLD = text("""
 WITH held AS (
-    INSERT INTO patient_hold AS o (tenant_id, id, task_id, agent_id, drawn_at, until, why, draft)
-    VALUES (:tenant_id, :patient_id, :task_id, :agent_id, :now, :until, :why, '{}')
+    INSERT INTO patient_hold AS o (tenant_id, id, task_id, agent_id, drawn_at, until, why, draft_cipher)
+    VALUES (:tenant_id, :patient_id, :task_id, :agent_id, :now, :until, :why, NULL)
     ON CONFLICT (tenant_id, id) DO UPDATE
-        SET task_id = :task_id, agent_id = :agent_id, drawn_at = :now, until = :until, why = :why, draft =
-        '{}' WHERE o.until < :now OR o.agent_id = :agent_id
+        SET task_id = :task_id, agent_id = :agent_id, drawn_at = :now, until = :until, why = :why,
+            draft_cipher = NULL
+        WHERE o.until < :now OR o.agent_id = :agent_id
     RETURNING o.id
 )
 UPDATE contact_task t SET next_try_at = :until FROM held
@@ -134,7 +137,8 @@ def resume(session: FirmSession, agent: Actor, now: datetime) -> DrawnCard | Non
         .order_by(Call.dialled_at.desc())
         .limit(1)
     )
-    return DrawnCard(hold.tenant_id, hold.task_id, hold.id, hold.why, hold.until, dict(hold.draft), call_id)
+    draft = json.loads(unseal(session, hold.draft_cipher, hold.tenant_id) or "{}")
+    return DrawnCard(hold.tenant_id, hold.task_id, hold.id, hold.why, hold.until, draft, call_id)
 
 
 def save_draft(
@@ -143,6 +147,7 @@ def save_draft(
     """Keep what was typed and the patient for another twenty minutes; returns until when. Raises
     `NotHeld`.
     """
+    sealed = seal(session, json.dumps(dict(draft), ensure_ascii=False) if draft else "")
     until: datetime | None = session.scalar(
         update(PatientHold)
         .where(
@@ -150,7 +155,7 @@ def save_draft(
             PatientHold.task_id == task_id,
             PatientHold.agent_id == _person(agent),
         )
-        .values(draft=dict(draft), until=now + HOLD)
+        .values(draft_cipher=sealed, until=now + HOLD)
         .returning(PatientHold.until)
     )
     if until is None:

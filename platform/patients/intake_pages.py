@@ -164,7 +164,13 @@ def rejected_rows(
             raise NotFound
         stored, content = files.get(session, data_key(session), row.rejected_file_id)
         name, media_type = stored.name, stored.media_type
-        audit.record(session, "patients.rejected_exported", now=visit.now, subject=f"import:{import_id}")
+        audit.record(
+            session,
+            "patients.rejected_exported",
+            now=visit.now,
+            subject=f"import:{import_id}",
+            detail={"rows": row.rejected},
+        )
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
     return Response(content, media_type=media_type, headers=headers)
 

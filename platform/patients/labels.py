@@ -17,6 +17,7 @@ DISPOSITIONS = {
     "died": "Died",
     "other": "Left otherwise",
 }
+REVEALED = {"name": "Full name", "id_number": "ID number"}
 RELATIONS = {
     "self": "Self",
     "spouse": "Spouse",

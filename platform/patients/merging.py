@@ -32,14 +32,14 @@ _DEPARTMENTS = text("""
 """)
 _NEW_PATIENTS = text("""
     INSERT INTO patient (tenant_id, id, record_number, name, sex, birth_date, age_years, id_number_cipher,
-                         id_number_index, contact_state, must_not_say, created_at, updated_at)
+                         id_number_index, contact_state, created_at, updated_at)
     SELECT :tenant_id, patient_id, record_number, name, sex, birth_date, age_years, id_number_cipher,
            id_number_index,
            CASE WHEN phone_index IS NULL AND contact_index IS NULL THEN 'no_number'
                 WHEN contact_index IS NULL
                      AND coalesce(birth_date > as_of - interval '14 years', age_years < 14, false)
                 THEN 'no_guardian_number' ELSE 'reachable' END,
-           '', :now, :now
+           :now, :now
     FROM import_person WHERE is_new
 """)
 _CHANGED_ENCOUNTERS = text("""

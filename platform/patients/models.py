@@ -7,19 +7,28 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped
 
 from foundation.database import TenantRow, tenant_fk
+from foundation.personal import OF_THE_HOSPITAL, on_erasure
 from tenants.models import hospital_fk
 
 
 class Patient(TenantRow):
     """A person in one hospital (患者); never matched with a person of another hospital (条例 16).
 
-    `restricted_at`: kept but not used any more, `erased_at`: nothing personal is left (PIPL 47).
+    `must_not_say_cipher` holds encrypted words (禁忌话题), None for nothing; name and record number stand in
+    the clear, because people search for them. `restricted_at`: kept but not used any more, `erased_at`:
+    nothing personal is left (PIPL 47); then `record_index` is the keyed index of the record number, so that
+    a later list does not bring the person back.
     """
 
     __tablename__ = "patient"
+    personal = on_erasure(
+        wiped="name sex birth_date age_years id_number_cipher id_number_index must_not_say_cipher",
+        numbered="record_number",
+        kept="contact_state record_index",
+    )
     record_number: Mapped[str]
     name: Mapped[str]
     sex: Mapped[str | None]
@@ -28,7 +37,8 @@ class Patient(TenantRow):
     id_number_cipher: Mapped[bytes | None]
     id_number_index: Mapped[bytes | None]
     contact_state: Mapped[str]
-    must_not_say: Mapped[str] = mapped_column(default="")
+    must_not_say_cipher: Mapped[bytes | None]
+    record_index: Mapped[bytes | None]
     restricted_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -46,6 +56,7 @@ class ContactPoint(TenantRow):
     """A number to dial (联系方式): the patient's own or a contact person's; encrypted, with a blind index."""
 
     __tablename__ = "contact_point"
+    personal = on_erasure(wiped="relation name number_cipher number_index number_masked", kept="holder")
     patient_id: Mapped[UUID]
     holder: Mapped[str]
     relation: Mapped[str]
@@ -69,6 +80,11 @@ class Encounter(TenantRow):
     """
 
     __tablename__ = "encounter"
+    personal = on_erasure(
+        wiped="doctor diagnosis diagnosis_code content_digest",
+        numbered="record_number",
+        kept="kind ward disposition",
+    )
     patient_id: Mapped[UUID]
     department_id: Mapped[UUID | None]
     import_id: Mapped[UUID | None]
@@ -103,6 +119,7 @@ class Enrolment(TenantRow):
     """
 
     __tablename__ = "enrolment"
+    personal = on_erasure(kept="end_reason")
     patient_id: Mapped[UUID]
     encounter_id: Mapped[UUID]
     started_on: Mapped[date]
@@ -126,13 +143,14 @@ class Enrolment(TenantRow):
 
 class Suppression(TenantRow):
     """Why a patient gets no contact (停止联系, S4-15): deceased, cured, special, refused, hospital's wish,
-    dispute.
+    dispute. `note_cipher` is encrypted, None for nothing.
     """
 
     __tablename__ = "suppression"
+    personal = on_erasure(wiped="note_cipher", kept="reason source started_by lifted_by")
     patient_id: Mapped[UUID]
     reason: Mapped[str]
-    note: Mapped[str]
+    note_cipher: Mapped[bytes | None]
     source: Mapped[str]
     started_at: Mapped[datetime]
     started_by: Mapped[str]
@@ -140,7 +158,8 @@ class Suppression(TenantRow):
     lifted_by: Mapped[str | None]
     __table_args__ = (
         CheckConstraint(
-            "reason IN ('deceased','cured','special','refused','hospital','dispute')", name="reason"
+            "reason IN ('deceased','cured','special','refused','hospital','dispute','restricted')",
+            name="reason",
         ),
         Index(
             "uq_suppression_active",
@@ -158,6 +177,7 @@ class Consent(TenantRow):
     """A patient's yes or no to one purpose (同意): the newest row per purpose holds."""
 
     __tablename__ = "consent"
+    personal = on_erasure(wiped="evidence", kept="purpose source")
     patient_id: Mapped[UUID]
     purpose: Mapped[str]
     given: Mapped[bool]
@@ -177,6 +197,7 @@ class DataImport(TenantRow):
     """One file that came in (数据导入) and what became of its rows; the counts always add up."""
 
     __tablename__ = "data_import"
+    personal = OF_THE_HOSPITAL
     file_name: Mapped[str]
     file_sha256: Mapped[bytes]
     layout: Mapped[str]
@@ -204,6 +225,7 @@ class DataProblem(TenantRow):
     """
 
     __tablename__ = "data_problem"
+    personal = on_erasure(kept="kind")
     patient_id: Mapped[UUID]
     kind: Mapped[str]
     found_at: Mapped[datetime]
@@ -228,6 +250,10 @@ class SubjectRequest(TenantRow):
     """
 
     __tablename__ = "subject_request"
+    personal = on_erasure(
+        wiped="wish_cipher",
+        kept="kind requester channel identity_checked_by state reason taken_by decided_by counts",
+    )
     patient_id: Mapped[UUID]
     kind: Mapped[str]
     requester: Mapped[str]

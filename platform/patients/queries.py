@@ -1,6 +1,6 @@
 """What the call card, the lists and the reports read of patients.
 
-Lists show masks; revealing a number is a recorded act.
+Lists show masks; what stands behind them is for `patients.revealing`, on the record.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, Select, func, or_, select, text
 
-from foundation import audit
 from foundation.database import HospitalSession
-from foundation.web.templates import masked_name
+from foundation.masking import masked_name
 from patients.identity import GUARDIAN_UNTIL, age_on, clean_id, is_minor
 from patients.models import ContactPoint, DataImport, DataProblem, Encounter, Enrolment, Patient
 from patients.phones import parse_phone
-from patients.service import UnknownNumber, patient_or_raise
+from patients.service import patient_or_raise
 from patients.suppression import active_reasons
-from tenants.keys import data_key
+from tenants.keys import data_key, unseal
 from tenants.models import Department
 
 PAGE = 50
@@ -103,7 +102,7 @@ def card(
         sex=patient.sex,
         age=age_on(patient.birth_date, day) if patient.birth_date and day else patient.age_years,
         minor=minor,
-        must_not_say=patient.must_not_say,
+        must_not_say=unseal(session, patient.must_not_say_cipher),
         record_number=patient.record_number,
         contact_state=patient.contact_state,
         encounter=shown,
@@ -120,23 +119,6 @@ def card(
             )
         ),
     )
-
-
-def reveal_number(session: HospitalSession, contact_point_id: UUID, *, reason: str, now: datetime) -> str:
-    """The number in the clear; who saw it and why is recorded (PIPL 51). Raises `UnknownNumber`."""
-    point = session.get(ContactPoint, (session.tenant_id, contact_point_id))
-    if point is None:
-        raise UnknownNumber(str(contact_point_id))
-    number = data_key(session).decrypt(point.number_cipher)
-    audit.record(
-        session,
-        "patients.number_revealed",
-        now=now,
-        subject=f"patient:{point.patient_id}",
-        reason=reason,
-        detail={"contact_point": str(point.id), "holder": point.holder},
-    )
-    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from patients import merging
 from patients.enrolment import enrol
 from patients.models import Consent, ContactPoint, DataProblem, Patient
 from patients.suppression import UnknownPatient
+from tenants.keys import seal
 
 _PROBLEM = text("""
     INSERT INTO data_problem (tenant_id, id, patient_id, kind, found_at)
@@ -119,7 +120,7 @@ def record_consent(
 def set_must_not_say(session: HospitalSession, patient_id: UUID, words: str, *, now: datetime) -> Patient:
     """Note what must not be said to this patient or near others (禁忌话题). Raises `UnknownPatient`."""
     patient = patient_or_raise(session, patient_id)
-    patient.must_not_say = words.strip()
+    patient.must_not_say_cipher = seal(session, words.strip())
     patient.updated_at = now
     session.flush()
     audit.record(session, "patients.must_not_say_changed", now=now, subject=f"patient:{patient_id}")

@@ -20,6 +20,7 @@ from foundation.database import HospitalSession
 from patients import merging
 from patients.enrolment import enrol
 from patients.models import Enrolment, Patient, Suppression
+from tenants.keys import seal
 
 Reason = Literal["deceased", "cured", "special", "refused", "hospital", "dispute"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
@@ -64,8 +65,9 @@ _LOCK = text("""
     ) AS locked
 """)
 _INSERT = text("""
-    INSERT INTO suppression (tenant_id, id, patient_id, reason, note, source, started_at, started_by)
-    SELECT :tenant_id, uuidv7(), w.patient_id, :reason, :note, :source, :now, :by
+    INSERT INTO suppression (tenant_id, id, patient_id, reason, note_cipher, source, started_at,
+                             started_by)
+    SELECT :tenant_id, uuidv7(), w.patient_id, :reason, CAST(:note AS bytea), :source, :now, :by
     FROM unnest(CAST(:patient_ids AS uuid[])) AS w (patient_id)
     ON CONFLICT (tenant_id, patient_id, reason) WHERE lifted_at IS NULL DO NOTHING
     RETURNING patient_id
@@ -138,7 +140,7 @@ def suppress_many(
     session.execute(_LOCK, common)
     made = {
         "reason": reason,
-        "note": note,
+        "note": seal(session, note),
         "source": source,
         "now": now,
         "by": session.scope.actor.name,

@@ -99,8 +99,8 @@ def _person(session: FirmSession, firm_id: UUID, number: int) -> Actor:
 
 _PATIENTS = """
 INSERT INTO patient (tenant_id, id, record_number, name, sex, birth_date, age_years, contact_state,
-                     must_not_say, created_at, updated_at)
-SELECT :tenant_id, uuidv7(), lpad(n::text, 8, '0'), '王小明', 'M', date '1970-05-01', 56, 'reachable', '',
+                     created_at, updated_at)
+SELECT :tenant_id, uuidv7(), lpad(n::text, 8, '0'), '王小明', 'M', date '1970-05-01', 56, 'reachable',
        :now, :now
 FROM generate_series(1, :patients) AS n
 """
@@ -153,15 +153,15 @@ WHERE tenant_id = :tenant_id AND kind = 'revisit'
 """
 _CALLS = """
 INSERT INTO call (tenant_id, id, task_id, patient_id, contact_point_id, number_index, agent_id, agent_name,
-                  dialled_at, connected_at, ended_at, outcome, note)
+                  dialled_at, connected_at, ended_at, outcome)
 SELECT t.tenant_id, uuidv7(), t.id, t.patient_id, c.id, c.number_index, :agent, '李敏', t.closed_at,
-       t.closed_at, t.closed_at, 'completed', ''
+       t.closed_at, t.closed_at, 'completed'
 FROM contact_task t JOIN contact_point c ON c.tenant_id = t.tenant_id AND c.patient_id = t.patient_id
 WHERE t.tenant_id = :tenant_id AND t.state = 'completed'
 """
 _SUPPRESSED = """
-INSERT INTO suppression (tenant_id, id, patient_id, reason, note, source, started_at, started_by)
-SELECT tenant_id, uuidv7(), id, 'cured', '', 'bench', :now, ''
+INSERT INTO suppression (tenant_id, id, patient_id, reason, source, started_at, started_by)
+SELECT tenant_id, uuidv7(), id, 'cured', 'bench', :now, ''
 FROM patient WHERE tenant_id = :tenant_id AND record_number::int % 50 = 0
 """
 LOADS: Sequence[str] = (_PATIENTS, _NUMBERS, _SUPPRESSED, _TASKS, _FINISHED, _CALLS)

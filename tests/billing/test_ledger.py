@@ -65,7 +65,6 @@ def suppress(
             tenant_id=session.tenant_id,
             patient_id=patient.id,
             reason=reason,
-            note="",
             source="card",
             started_at=local_day_start(start) + timedelta(hours=23),
             started_by="x",
@@ -115,7 +114,6 @@ def reached(session: HospitalSession, patient: Patient, at: datetime) -> None:
             agent_name="x",
             dialled_at=at,
             connected_at=at,
-            note="",
         )
     )
     session.flush()
@@ -250,7 +248,6 @@ def test_the_first_second_of_a_month_in_china_is_the_month_of_china(world: World
                 tenant_id=session.tenant_id,
                 patient_id=patient.id,
                 reason="refused",
-                note="",
                 source="call",
                 started_at=datetime.fromisoformat("2026-08-31T16:30:00+00:00"),
                 started_by="x",

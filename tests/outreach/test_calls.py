@@ -22,7 +22,7 @@ from outreach.models import Call, ContactTask, PatientHold
 from outreach.outcomes import EFFECTS, Outcome
 from patients.models import ContactPoint, DataProblem, Patient, Suppression
 from patients.suppression import suppress
-from tenants.keys import data_key
+from tenants.keys import data_key, unseal
 from tenants.models import Hospital
 
 
@@ -85,7 +85,6 @@ class Desk:
                 drawn_at=now,
                 until=now + queue.HOLD,
                 why="rest",
-                draft={},
             )
         )
         self.session.flush()
@@ -254,7 +253,8 @@ def test_a_death_ends_everything_of_this_patient_in_one_transaction(
     session.refresh(survey)
     assert [survey.state, other.task.state] == ["cancelled", "open"]
     row = session.scalars(select(Suppression).where(Suppression.patient_id == desk.patient.id)).one()
-    assert (row.reason, row.note) == ("deceased", "上周去世 · 女儿 · 2026-09-08")
+    assert row.reason == "deceased"
+    assert unseal(session, row.note_cipher) == "上周去世 · 女儿 · 2026-09-08"
     assert not desk.held()
 
 

@@ -56,7 +56,6 @@ def test_a_task_whose_window_is_over_closes_once_and_its_asker_hears(world: Worl
                 drawn_at=NOW,
                 until=NOW + timedelta(minutes=5),
                 why="rest",
-                draft={},
             )
         )
         session.flush()

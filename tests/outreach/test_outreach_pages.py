@@ -284,7 +284,6 @@ def _suppressed(session: HospitalSession, patient_id: UUID) -> Suppression:
         tenant_id=session.tenant_id,
         patient_id=patient_id,
         reason="refused",
-        note="",
         source="card",
         started_at=NOW,
         started_by="",

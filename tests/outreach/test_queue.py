@@ -104,7 +104,6 @@ def test_who_is_never_drawn(world: World) -> None:
                 tenant_id=session.tenant_id,
                 patient_id=suppressed,
                 reason="refused",
-                note="",
                 source="card",
                 started_at=NOW,
                 started_by="",
@@ -122,7 +121,6 @@ def test_who_is_never_drawn(world: World) -> None:
                 drawn_at=NOW,
                 until=NOW + timedelta(minutes=1),
                 why="rest",
-                draft={},
             )
         )
         capped_task = session.scalars(select(ContactTask.id).where(ContactTask.patient_id == capped)).one()
@@ -247,8 +245,8 @@ def _many_patients(session: HospitalSession, count: int) -> list[UUID]:
     common = {"tenant_id": session.tenant_id, "count": count}
     session.execute(
         text("""
-        INSERT INTO patient (tenant_id, id, record_number, name, contact_state, must_not_say, created_at,
-        updated_at) SELECT :tenant_id, uuidv7(), 'M' || n, '王', 'reachable', '', now(), now()
+        INSERT INTO patient (tenant_id, id, record_number, name, contact_state, created_at,
+        updated_at) SELECT :tenant_id, uuidv7(), 'M' || n, '王', 'reachable', now(), now()
         FROM generate_series(1, :count) AS n"""),
         common,
     )
@@ -297,6 +295,5 @@ def _dial(session: HospitalSession, patient_id: UUID, at: datetime, agent: Actor
             agent_name=agent.name,
             dialled_at=at,
             outcome="no_answer",
-            note="",
         )
     )

@@ -182,5 +182,4 @@ def _hold(session: HospitalSession, patient: Patient, task_id: UUID) -> PatientH
         drawn_at=NOW,
         until=NOW + timedelta(minutes=20),
         why="rest",
-        draft={},
     )

@@ -72,7 +72,7 @@ def test_capacity_is_that_of_the_agents_who_called_lately(world: World, browser:
                 Call(
                     tenant_id=session.tenant_id, task_id=task.id, patient_id=task.patient_id,
                     contact_point_id=point.id, number_index=point.number_index, agent_id=agent.id,
-                    agent_name=agent.name, dialled_at=NOW - ago * DAY, note="",
+                    agent_name=agent.name, dialled_at=NOW - ago * DAY,
                 )
             )  # fmt: skip
         session.flush()

@@ -258,7 +258,7 @@ def test_a_patient_on_a_card_is_left_to_the_agent_and_an_expired_call_keeps_its_
     heqing.add(
         PatientHold(
             tenant_id=heqing.tenant_id, id=held.id, task_id=on_card.id, agent_id=world.people["agent"],
-            drawn_at=NOW, until=night + timedelta(minutes=5), why="rest", draft={},
+            drawn_at=NOW, until=night + timedelta(minutes=5), why="rest",
         )
     )  # fmt: skip
     response = surveys.open_response(heqing, left, agent=world.agent, mode="phone", now=NOW)

@@ -295,7 +295,7 @@ def test_a_year_without_a_calendar_stops_calls_and_nothing_else(db: Database, wo
         assert all(clocks(session, case) for case in cases)
         hold = PatientHold(
             tenant_id=session.tenant_id, id=ids["patient_id"], task_id=ids["task_id"], why="rest",
-            agent_id=world.people["agent"], drawn_at=now, until=now + timedelta(minutes=5), draft={},
+            agent_id=world.people["agent"], drawn_at=now, until=now + timedelta(minutes=5),
         )  # fmt: skip
         session.add(hold)
         session.flush()

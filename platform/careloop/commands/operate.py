@@ -53,7 +53,7 @@ def migrate(*, check: bool = False, json: Json = False) -> None:
     """
     settings = Settings()
     with database_server(settings, purpose="careloop migrate") as server:
-        target = migration_target(server)
+        target = migration_target(settings, server)
         upgrade(target)
         if check:
             check_schema(target)

@@ -1,4 +1,6 @@
-"""The one template environment: every package's `templates` folder, strict about names, escaping all."""
+"""The one template environment: every package's `templates` folder, strict about names, escaping all, and
+masking the numbers of people in every text that is not `foundation.masking.Shown`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,10 @@ from functools import cache
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from foundation import languages, messages
+from foundation.masking import mask_numbers, masked_name
 from foundation.web import context
 from foundation.web.static import static_url
 
@@ -21,6 +25,7 @@ def environment() -> Environment:
         loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_masked,
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
@@ -61,6 +66,6 @@ def render(name: str, values: Mapping[str, Any]) -> str:
     return environment().get_template(name).render(values)
 
 
-def masked_name(name: str) -> str:
-    """`张建国` as `张**`: what lists show of a person (PIPL 51)."""
-    return f"{name[:1]}**" if name else ""
+def _masked(value: Any) -> Any:
+    """What a template prints: markup went through here when it was made, everything else is no text."""
+    return mask_numbers(value) if isinstance(value, str) and not isinstance(value, Markup) else value
