@@ -39,6 +39,7 @@ class Action(StrEnum):
     """What somebody does."""
 
     WORK_QUEUE = "work_queue"
+    FINISH_CALL = "finish_call"
     VIEW_CASES = "view_cases"
     HANDLE_CASES = "handle_cases"
     EXPORT_CASES = "export_cases"
@@ -79,14 +80,14 @@ A = Action
 MATRIX: dict[Role, frozenset[Action]] = {
     Role.AGENT: frozenset(
         {
-            A.WORK_QUEUE, A.VIEW_CASES, A.HANDLE_CASES, A.VIEW_PATIENTS, A.REVEAL, A.SUPPRESS_PATIENTS,
-            A.HANDLE_REQUESTS, A.VIEW_PLANS,
+            A.WORK_QUEUE, A.FINISH_CALL, A.VIEW_CASES, A.HANDLE_CASES, A.VIEW_PATIENTS, A.REVEAL,
+            A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.VIEW_PLANS,
         }
     ),
     Role.TEAM_LEAD: frozenset(
         {
-            A.WORK_QUEUE, A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS, A.REVEAL,
-            A.IMPORT_PATIENTS, A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.VIEW_PLANS, A.VIEW_REPORTS,
+            A.WORK_QUEUE, A.FINISH_CALL, A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS,
+            A.REVEAL, A.IMPORT_PATIENTS, A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.VIEW_PLANS, A.VIEW_REPORTS,
         }
     ),
     Role.QA: frozenset({A.VIEW_CASES, A.VIEW_PATIENTS, A.VIEW_PLANS}),
@@ -148,13 +149,18 @@ REFUSED_IN: dict[str, frozenset[Action]] = {
     "active": frozenset(),
     # Data may come in and everything may be prepared; nobody is called and nothing is billed.
     "onboarding": frozenset({A.WORK_QUEUE, A.RUN_BENCHMARK, A.ISSUE_INVOICES}),
-    # Scheduled calls stop; open complaints stay workable, people read and export (journeys.md J6).
+    # Scheduled calls stop; open complaints stay workable, people read and export (journeys.md J6). A call that
+    # was going on may be ended and saved: FINISH_CALL.
     "suspended": frozenset({A.WORK_QUEUE, A.IMPORT_PATIENTS, A.RUN_BENCHMARK}),
     "leaving": CHANGES - {A.HANDLE_CASES, A.HANDLE_REQUESTS, A.DECIDE_REQUESTS, A.ISSUE_INVOICES},
     "left": frozenset(Action),
 }
 # All hospitals of a suspended firm can be read and not changed.
-REFUSED_BY_FIRM: dict[str, frozenset[Action]] = {"active": frozenset(), "suspended": CHANGES}
+# What suspends a firm's hospitals is ended by the operator alone.
+REFUSED_BY_FIRM: dict[str, frozenset[Action]] = {
+    "active": frozenset(),
+    "suspended": CHANGES | {A.SUSPEND_HOSPITAL},
+}
 
 # A second factor (第二因素) is asked of whoever reaches several hospitals or administers one
 # (GB/T 22239-2019 8.1.4.1 d).

@@ -5,9 +5,11 @@ from __future__ import annotations
 from feedback import hooks as feedback_hooks
 from feedback import panels as feedback_panels
 from feedback import timeline as feedback_timeline
+from outreach import stage_hooks as outreach_stages
 from outreach import tasks as outreach_tasks
 from outreach import timeline as outreach_timeline
 from revisits import hooks as revisits_hooks
+from revisits import stage_hooks as revisits_stages
 from surveys import hooks as surveys_hooks
 from surveys import panel as surveys_panel
 from surveys import timeline as surveys_timeline
@@ -22,6 +24,8 @@ def wire() -> None:
     surveys_hooks.register()
     revisits_hooks.register()
     feedback_hooks.register()
+    revisits_stages.register()  # before outreach, which spreads what the plan has opened
+    outreach_stages.register()
     surveys_panel.register()
     surveys_panel.offer_reasons(reasons)
     for timeline in (outreach_timeline, surveys_timeline, feedback_timeline):
