@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -84,11 +85,21 @@ def create_firm(session: FirmSession, *, code: str, name: str, name_en: str, now
     return firm
 
 
-def create_hospital(session: FirmSession, new: NewHospital, *, now: datetime) -> Hospital:
-    """Make a hospital (医院) of the session's firm, with a data key of its own. Raises `UserMistake`."""
+def create_hospital(
+    session: FirmSession,
+    new: NewHospital,
+    *,
+    now: datetime,
+    state: Literal["active", "onboarding"] = "active",
+) -> Hospital:
+    """Make a hospital (医院) of the session's firm, with a data key of its own. Raises `UserMistake`.
+
+    What its type brings and its history follow in a transaction over the hospital itself
+    (`tenants.onboarding.prepare`); `onboarding` waits for the go-live gate (SC-51).
+    """
     _check(new)
     tenant_id = new_id()
-    _enter_directory(session, new.code, "hospital", tenant_id)
+    _enter_directory(session, new.code, "hospital", tenant_id, state)
     count = session.scalar(select(func.count()).where(Hospital.firm_id == session.firm_id)) or 0
     hospital = Hospital(
         tenant_id=tenant_id,
@@ -102,7 +113,7 @@ def create_hospital(session: FirmSession, new: NewHospital, *, now: datetime) ->
         brand=new.brand.strip(),
         beds=new.beds,
         colour=new.colour or COLOURS[count % len(COLOURS)],
-        state="active",
+        state=state,
         outpatient_rate=new.outpatient_rate,
         wrapped_key=_master_key(session).new_wrapped_key(),
         created_at=now,
@@ -238,7 +249,9 @@ def change_language(session: ScopedSession, person_id: UUID, language: Language)
     session.execute(update(Person).where(Person.id == person_id).values(language=language))
 
 
-def _enter_directory(session: FirmSession, code: str, kind: str, tenant_id: UUID | None) -> None:
+def _enter_directory(
+    session: FirmSession, code: str, kind: str, tenant_id: UUID | None, state: str = "active"
+) -> None:
     if not CODE.fullmatch(code):
         raise UserMistake(
             _(
@@ -248,9 +261,7 @@ def _enter_directory(session: FirmSession, code: str, kind: str, tenant_id: UUID
         )
     taken = session.scalar(
         insert(DirectoryEntry)
-        .values(
-            id=new_id(), code=code, kind=kind, firm_id=session.firm_id, tenant_id=tenant_id, state="active"
-        )
+        .values(id=new_id(), code=code, kind=kind, firm_id=session.firm_id, tenant_id=tenant_id, state=state)
         .on_conflict_do_nothing(index_elements=["code"])
         .returning(DirectoryEntry.id)
     )
