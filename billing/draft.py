@@ -14,7 +14,7 @@ from foundation.calendar import add_months
 from foundation.database import HospitalSession
 from foundation.ids import new_id
 
-ORDER: tuple[LineKind, ...] = ("carried", "new", "cancelled", "late", "credit")
+ORDER: tuple[LineKind, ...] = ("carried", "new", "cancelled", "suspended", "late", "credit")
 KINDS: dict[str, LineKind] = {kind: kind for kind in ORDER}
 
 
@@ -74,9 +74,9 @@ def write(session: HospitalSession, invoice: Invoice, contract: Contract) -> Non
 def _lines(session: HospitalSession, invoice: Invoice) -> Sequence[Line]:
     """The ledger of one invoice added up: by kind, month and price."""
     entries = session.execute(
-        select(LedgerEntry.kind, LedgerEntry.month, LedgerEntry.unit_fen, func.count())
+        select(LedgerEntry.kind, LedgerEntry.suspended, LedgerEntry.month, LedgerEntry.unit_fen, func.count())
         .where(LedgerEntry.tenant_id == session.tenant_id, LedgerEntry.invoice_id == invoice.id)
-        .group_by(LedgerEntry.kind, LedgerEntry.month, LedgerEntry.unit_fen)
+        .group_by(LedgerEntry.kind, LedgerEntry.suspended, LedgerEntry.month, LedgerEntry.unit_fen)
     ).all()
     credits_ = session.execute(
         select(LedgerCredit.month, LedgerCredit.unit_fen, func.count())
@@ -89,12 +89,14 @@ def _lines(session: HospitalSession, invoice: Invoice) -> Sequence[Line]:
         key = (kind, month, unit_fen)
         counts[key] = counts.get(key, 0) + quantity
 
-    for name, month, unit_fen, count in entries:
+    for name, suspended, month, unit_fen, count in entries:
         kind = KINDS[name]
         # A cancelled one was new first: both lines are shown (J5).
         add("new" if kind == "cancelled" else kind, month, unit_fen, count)
         if kind == "cancelled":
             add("cancelled", month, unit_fen, -count)
+        elif suspended:  # counted with the others and given back: the invoice says how many and why
+            add("suspended", month, unit_fen, -count)
     for month, unit_fen, count in credits_:
         add("credit", month, unit_fen, -count)
     ordered = sorted(counts.items(), key=lambda item: (ORDER.index(item[0][0]), item[0][1], item[0][2]))

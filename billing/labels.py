@@ -6,6 +6,7 @@ LINES = {
     "carried": "Carried over from {before}",
     "new": "Newly enrolled in {month}",
     "cancelled": "Cancelled inside 7 days, or died before the first contact",
+    "suspended": "Not billed: hospital suspended on every enrolled day of {month}",
     "late": "Reported late, for {month}",
     "credit": "Credit for {month}",
 }

@@ -4,7 +4,8 @@ A patient counts for a calendar month (Asia/Shanghai) with at least one enrolled
 J5). Enrolled days are those of all enrolments together, so that two of them in one month are one
 patient-month; an enrolment taken back inside 7 days has none; days of a suppression after its first are none
 (S4-15). Who died before the first contact is not billed at all (C10). `pricing.months_billable` says the same
-of one enrolment in Python; a test holds the two together.
+of one enrolment in Python; a test holds the two together. A month in which the hospital was suspended on
+every enrolled day of the patient stands in the ledger and is not billed (`billing.stages`, decision 0005).
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ _SET_UP = (
         ) ON COMMIT DROP
     """),
     text("CREATE TEMP TABLE billing_unreached (patient_id uuid PRIMARY KEY) ON COMMIT DROP"),
-    text("CREATE TEMP TABLE billing_due (patient_id uuid PRIMARY KEY, days datemultirange) ON COMMIT DROP"),
+    text("""
+        CREATE TEMP TABLE billing_due (
+            patient_id uuid PRIMARY KEY, days datemultirange, served datemultirange
+        ) ON COMMIT DROP
+    """),
 )
 _FACTS = text("""
     INSERT INTO billing_facts
@@ -67,9 +72,17 @@ _DUE = text("""
     ), agreed AS (
         SELECT coalesce(range_agg(daterange(c.starts_on, c.ends_on, '[]')), '{}'::datemultirange) AS days
         FROM contract c WHERE c.tenant_id = :tenant_id
+    ), suspended AS (  -- whole days only: from the first midnight inside to the last one
+        SELECT coalesce(range_agg(daterange(t.first_day, greatest(t.first_day, t.upto))), '{}') AS days
+        FROM hospital_phase h CROSS JOIN LATERAL (SELECT
+            ((h.started_at - interval '1 microsecond') AT TIME ZONE 'Asia/Shanghai')::date + 1 AS first_day,
+            coalesce((h.ended_at AT TIME ZONE 'Asia/Shanghai')::date, 'infinity') AS upto) AS t
+        WHERE h.tenant_id = :tenant_id AND h.state = 'suspended'
+    ), due AS (
+        SELECT p.patient_id, (p.days - coalesce(s.days, '{}')) * a.days AS days
+        FROM spans p CROSS JOIN agreed a LEFT JOIN stops s ON s.patient_id = p.patient_id
     )
-    SELECT p.patient_id, (p.days - coalesce(s.days, '{}')) * a.days
-    FROM spans p CROSS JOIN agreed a LEFT JOIN stops s ON s.patient_id = p.patient_id
+    SELECT d.patient_id, d.days, d.days - u.days FROM due d CROSS JOIN suspended u
 """)
 _INDEX_FACTS = text("CREATE INDEX ON billing_facts (patient_id, started_on)")
 _ANALYZE_FACTS, _ANALYZE_DUE = text("ANALYZE billing_facts"), text("ANALYZE billing_due")
@@ -101,11 +114,12 @@ _FILL = _sql(
                               ELSE d.days @> CAST(:first AS date) AND d.days @> CAST(:first AS date) - 1 END
                     THEN 'carried' ELSE 'new' END AS kind,
                NOT (d.days @> CAST(:upto AS date) - 1 AND d.days @> CAST(:upto AS date)) AS leaves,
+               NOT d.served && daterange(:first, :upto) AS suspended,
                coalesce(e.end_reason, 'ended') AS reason
         FROM billing_due d {enrolment}
         WHERE d.days && daterange(:first, :upto)
         UNION ALL
-        (SELECT DISTINCT ON (f.patient_id) f.patient_id, f.id, 'cancelled', true,
+        (SELECT DISTINCT ON (f.patient_id) f.patient_id, f.id, 'cancelled', true, false,
                CASE WHEN f.free THEN 'cancelled' ELSE 'deceased' END
         FROM billing_facts f LEFT JOIN billing_unreached u ON u.patient_id = f.patient_id
         WHERE f.started_on >= :first AND f.started_on < :upto AND (f.free OR u.patient_id IS NOT NULL)
@@ -122,17 +136,18 @@ _FILL = _sql(
                           WHERE c.tenant_id = l.tenant_id AND c.ledger_entry_id = l.id)
     ), written AS (
         INSERT INTO ledger_entry AS l (tenant_id, id, month, patient_id, enrolment_id, invoice_id, kind,
-                                       unit_fen, leaves, reason, created_at)
+                                       unit_fen, leaves, suspended, reason, created_at)
         SELECT :tenant_id, uuidv7(), :first, w.patient_id, w.enrolment_id, NULL, w.kind, :unit_fen, w.leaves,
-               CASE WHEN w.leaves THEN w.reason ELSE '' END, :now
+               w.suspended, CASE WHEN w.leaves THEN w.reason ELSE '' END, :now
         FROM wanted w
         ON CONFLICT (tenant_id, month, patient_id) DO UPDATE
         SET kind = excluded.kind, enrolment_id = excluded.enrolment_id, unit_fen = excluded.unit_fen,
-            leaves = excluded.leaves, reason = excluded.reason
-        WHERE (l.kind, l.enrolment_id, l.unit_fen, l.leaves, l.reason) IS DISTINCT FROM
-              (excluded.kind, excluded.enrolment_id, excluded.unit_fen, excluded.leaves, excluded.reason)
+            leaves = excluded.leaves, suspended = excluded.suspended, reason = excluded.reason
+        WHERE (l.kind, l.enrolment_id, l.unit_fen, l.leaves, l.suspended, l.reason) IS DISTINCT FROM
+              (excluded.kind, excluded.enrolment_id, excluded.unit_fen, excluded.leaves, excluded.suspended,
+               excluded.reason)
     )
-    SELECT count(*) FROM wanted WHERE kind <> 'cancelled'
+    SELECT count(*) FROM wanted WHERE kind <> 'cancelled' AND NOT suspended
     """,
     since=":first",
     upto=":upto",
@@ -147,7 +162,7 @@ _LATE = _sql(
         WHERE i.tenant_id = :tenant_id AND i.month < :first AND i.state IN ('issued', 'paid')
     ), wanted AS (
         SELECT m.month, m.unit_fen, d.patient_id, e.id AS enrolment_id
-        FROM closed m JOIN billing_due d ON d.days && daterange(m.month, m.upto) {enrolment}
+        FROM closed m JOIN billing_due d ON d.served && daterange(m.month, m.upto) {enrolment}
         WHERE (m.month, d.patient_id) NOT IN (  -- hashed once, whatever the planner thinks of the ledger
             SELECT l.month, l.patient_id FROM ledger_entry l
             WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.invoice_id IS DISTINCT FROM :invoice_id)
@@ -179,6 +194,7 @@ _CREDIT = _sql(
         LEFT JOIN billing_due d ON d.patient_id = l.patient_id
         LEFT JOIN billing_unreached u ON u.patient_id = l.patient_id
         WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.kind <> 'cancelled'
+          AND NOT l.suspended
           AND NOT coalesce(d.days && daterange(l.month, (l.month + interval '1 month')::date), false)
           AND NOT EXISTS (SELECT 1 FROM ledger_credit c WHERE c.tenant_id = l.tenant_id
                           AND c.ledger_entry_id = l.id AND c.invoice_id <> :invoice_id)
@@ -208,7 +224,8 @@ _STATE = text("""
             WHERE tenant_id = :tenant_id AND starts_on < :upto AND (ends_on IS NULL OR ends_on >= :first)
             ORDER BY starts_on DESC LIMIT 1) AS unit_fen,
            (SELECT count(*) FROM ledger_entry
-            WHERE tenant_id = :tenant_id AND month = :first AND kind IN ('carried', 'new')) AS entries
+            WHERE tenant_id = :tenant_id AND month = :first AND kind IN ('carried', 'new')
+              AND NOT suspended) AS entries
 """)
 
 

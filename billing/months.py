@@ -8,7 +8,7 @@ from datetime import date
 from foundation.web.errors import NotFound
 
 _MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
-_KEY = re.compile(r"(carried|new|cancelled|late|credit)-(20\d\d)(0[1-9]|1[0-2])")
+_KEY = re.compile(r"(carried|new|cancelled|suspended|late|credit)-(20\d\d)(0[1-9]|1[0-2])")
 
 
 def month_of(text: str) -> date:

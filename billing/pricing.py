@@ -17,7 +17,7 @@ YEARLY_FEN = 15_000  # S3-20: 150.00 yuan
 FREE_CANCELLATION_DAYS = 7  # J5
 DEFAULT_VAT_RATE = Decimal("0.06")  # J5; the rate stands in the contract
 
-LineKind = Literal["carried", "new", "cancelled", "late", "credit"]
+LineKind = Literal["carried", "new", "cancelled", "suspended", "late", "credit"]
 OF_OTHER_MONTHS = frozenset({"late", "credit"})
 
 

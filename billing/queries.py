@@ -315,6 +315,8 @@ def _rows(session: HospitalSession, invoice_id: UUID, kind: str | None, month: d
         entry, credit = entry.where(LedgerEntry.month == month), credit.where(LedgerCredit.month == month)
     if kind == "credit":
         return credit.subquery()
+    if kind == "suspended":
+        return entry.where(LedgerEntry.suspended).subquery()
     if kind is not None:
         kinds = ("new", "cancelled") if kind == "new" else (kind,)
         return entry.where(LedgerEntry.kind.in_(kinds)).subquery()

@@ -1,8 +1,8 @@
 """Suspending a whole firm (外包公司停用): the operator's word, and every hospital of it follows.
 
-From the moment on all its hospitals can be read and not changed (`rights.REFUSED_BY_FIRM`). Each hospital is then
-suspended by a job of its own, so that its scheduled work stops, its days are not billed and a resume brings no
-flood, exactly as if it had been suspended itself.
+From the moment on all its hospitals can be read and not changed (`rights.REFUSED_BY_FIRM`). Each hospital is
+then suspended by a job of its own, so that its scheduled work stops, its days are not billed and a resume
+brings no flood, exactly as if it had been suspended itself.
 """
 
 from __future__ import annotations

@@ -149,8 +149,8 @@ REFUSED_IN: dict[str, frozenset[Action]] = {
     "active": frozenset(),
     # Data may come in and everything may be prepared; nobody is called and nothing is billed.
     "onboarding": frozenset({A.WORK_QUEUE, A.RUN_BENCHMARK, A.ISSUE_INVOICES}),
-    # Scheduled calls stop; open complaints stay workable, people read and export (journeys.md J6). A call that
-    # was going on may be ended and saved: FINISH_CALL.
+    # Scheduled calls stop; open complaints stay workable, people read and export (journeys.md J6). A call
+    # that was going on may be ended and saved: FINISH_CALL.
     "suspended": frozenset({A.WORK_QUEUE, A.IMPORT_PATIENTS, A.RUN_BENCHMARK}),
     "leaving": CHANGES - {A.HANDLE_CASES, A.HANDLE_REQUESTS, A.DECIDE_REQUESTS, A.ISSUE_INVOICES},
     "left": frozenset(Action),

@@ -1,8 +1,8 @@
 """What contacting people does when a hospital is suspended and when it is resumed (journeys.md J6).
 
 Suspended: nothing is drawn, made or dialled; cards go back, except those of a call that is going on.
-Callbacks, first answers and promises of complaints stay in the queue: their clocks run, the hospital's own people
-may make them by hand, and they come first when the firm works again.
+Callbacks, first answers and promises of complaints stay in the queue: their clocks run, the hospital's own
+people may make them by hand, and they come first when the firm works again.
 """
 
 from __future__ import annotations

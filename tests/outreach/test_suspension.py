@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -32,9 +33,9 @@ from tenants import stages
 RESUMED = NOW + timedelta(days=6)
 
 
-def request(patient_id: object, *, closes_on: date, kind: str = "revisit") -> TaskRequest:
+def request(patient_id: UUID, *, closes_on: date, kind: str = "revisit") -> TaskRequest:
     return TaskRequest(
-        patient_id=patient_id,  # type: ignore[arg-type]
+        patient_id=patient_id,
         encounter_id=None,
         kind=kind,
         purpose="care_followup" if kind == "revisit" else "complaint",
@@ -112,9 +113,11 @@ def test_a_card_on_screen_is_refused_at_the_dial_and_goes_back_while_a_running_c
     with world.hospital(world.heqing) as session:
         stages.suspend(session, reason="test", now=NOW)
         assert session.scalars(select(PatientHold.task_id)).all() == [calling.task_id]
-    with world.hospital(world.heqing, world.agent) as session, pytest.raises(ContactRefused) as refused:
+    with world.hospital(world.heqing, world.agent2) as session:
         session.add(_hold(waiting, world))  # a card that was drawn while the suspension was written
-        calls.dial(session, waiting.task_id, number_of(session, waiting.patient_id), world.agent2, NOW)
+        number = number_of(session, waiting.patient_id)
+        with pytest.raises(ContactRefused) as refused:
+            calls.dial(session, waiting.task_id, number, world.agent2, NOW)
     assert refused.value.reason == "hospital_paused"
     with world.hospital(world.heqing, world.agent) as session:
         ended = calls.finish(
@@ -214,15 +217,16 @@ def test_nobody_is_put_on_a_holiday(world: World) -> None:
         stages.resume(session, reason="", now=resumed)
         bulk = select(ContactTask.next_try_at).where(ContactTask.source == "bulk")
         tries = Counter(local_date(at) for at in session.scalars(bulk))
-    assert tries == {day: 20 for day in (date(2026, 9, 30), date(2026, 10, 8), date(2026, 10, 9))}
+    assert tries == dict.fromkeys((date(2026, 9, 30), date(2026, 10, 8), date(2026, 10, 9)), 20)
 
 
-def fill(session: HospitalSession, patient_id: object, count: int, *, first: datetime, days: int) -> None:
+def fill(session: HospitalSession, patient_id: UUID, count: int, *, first: datetime, days: int) -> None:
     """Contacts that are overdue and whose windows close evenly on `days` days from `first` on."""
     session.execute(
         text("""
-            INSERT INTO contact_task (tenant_id, id, patient_id, kind, purpose, source, source_id, label, rank,
-                                      opens_at, due_at, closes_at, next_try_at, attempts, state, created_at)
+            INSERT INTO contact_task (tenant_id, id, patient_id, kind, purpose, source, source_id, label,
+                                      rank, opens_at, due_at, closes_at, next_try_at, attempts, state,
+                                      created_at)
             SELECT :tenant_id, uuidv7(), :patient_id, 'revisit', 'care_followup', 'bulk', uuidv7(), '{}', 8,
                    :opens, :opens, CAST(:closes AS timestamptz) + make_interval(days => n % :days), :opens, 0,
                    'open', :opens
@@ -239,7 +243,7 @@ def fill(session: HospitalSession, patient_id: object, count: int, *, first: dat
     )
 
 
-def number_of(session: HospitalSession, patient_id: object) -> object:
+def number_of(session: HospitalSession, patient_id: UUID) -> UUID:
     return session.scalars(select(ContactPoint.id).where(ContactPoint.patient_id == patient_id)).one()
 
 
