@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
-from foundation import audit, files
+from foundation import files
 from foundation.calendar import add_months, first_of_month, local_date
 from foundation.database import HospitalSession
 from foundation.languages import Language, choose, current
@@ -25,18 +25,13 @@ from reporting.models import MonthlyReport
 from reporting.monthly import PDF, XLSX, figures_of, latest_report
 from reporting.monthly_files import key_changes, month_csv, month_pdf, month_xlsx
 from reporting.months import month_of, month_text
+from tenants.faces import Grant
 from tenants.keys import data_key
 from tenants.rights import Action
+from tenants.statistics import is_open, months_open, statistics_open, viewed
 from tenants.visit import Visit
 
-
-def gate(visit: Visit, code: str, action: Action) -> Response[str] | None:
-    """What somebody of the hospital reads instead of statistics that the GM has not opened to them
-    (S4-16).
-    """
-    if code not in visit.reached or visit.may(action, code):
-        return None
-    return page("reporting/gate.html", visit=visit, active=None, code=code, status_code=403)
+SUBJECT = "report"
 
 
 def download(content: bytes, name: str, media_type: str) -> Response[bytes]:
@@ -46,15 +41,21 @@ def download(content: bytes, name: str, media_type: str) -> Response[bytes]:
     )
 
 
-@get("/h/{code:str}/reports", needs=Action.VIEW_REPORTS, sync_to_thread=True)
+@get("/h/{code:str}/reports", needs=Action.VIEW_REPORTS, asks_itself=True, sync_to_thread=True)
 def months_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
-    """The hospital's months: those released, the one that runs, the one that waits for its report."""
-    closed = gate(visit, code, Action.VIEW_REPORTS)
-    if closed is not None:
-        return closed
+    """The hospital's months: those released, the one that runs, the one that waits for its report; of
+    them those that are open to this person.
+    """
+    opened = months_open(visit, code, SUBJECT)
     with visit.hospital(code, Action.VIEW_REPORTS) as session:
-        released = [(report, figures_of(report)) for report in monthly.reports(session)]
-        compared = set(benchmark.member_months(session))
+        released = [
+            (report, figures_of(report)) for report in monthly.reports(session) if opened.shows(report.month)
+        ]
+        compared = {
+            month for month in benchmark.member_months(session) if is_open(visit, code, "benchmark", month)
+        }
+        for by in opened.by:
+            viewed(session, "reporting.months_read", by, now=visit.now)
     this = first_of_month(local_date(visit.now))
     known = {report.month for report, _figures in released}
     return page(
@@ -63,10 +64,11 @@ def months_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[
         active="reports",
         code=code,
         rows=[_line(report, figures, compared) for report, figures in released],
-        waiting=[month for month in (this, add_months(this, -1)) if month not in known],
+        waiting=[
+            month for month in (this, add_months(this, -1)) if month not in known and opened.shows(month)
+        ],
         running=this,
         month_text=month_text,
-        may_compare=visit.may(Action.VIEW_BENCHMARK, code),
     )
 
 
@@ -79,21 +81,19 @@ def _line(report: MonthlyReport, figures: MonthFigures, compared: set[date]) -> 
     }
 
 
-@get("/h/{code:str}/reports/{month:str}", needs=Action.VIEW_REPORTS, sync_to_thread=True)
+@get("/h/{code:str}/reports/{month:str}", needs=Action.VIEW_REPORTS, asks_itself=True, sync_to_thread=True)
 def month_page(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """One month: the released figures, or the running ones, marked as such."""
     first = month_of(month)
-    closed = gate(visit, code, Action.VIEW_REPORTS)
-    if closed is not None:
-        return closed
+    opened = statistics_open(visit, code, SUBJECT, first)
     if first > local_date(visit.now):
         raise NotFound
     with visit.hospital(code, Action.VIEW_REPORTS) as session:
         report, figures = _figures(session, first, visit)
         compared = benchmark.member_report(session, first) is not None
         changes = _changes(session, report, figures)
-        if report is not None:
-            _read(session, visit, report, "page")
+        _read(session, visit, first, report, opened)
+    before, after = add_months(first, -1), add_months(first, 1)
     return page(
         "reporting/month.html",
         visit=visit,
@@ -101,14 +101,16 @@ def month_page(code: FromPath[str], month: FromPath[str], visit: NamedDependency
         code=code,
         here=month_text(first),
         month=first,
-        previous=month_text(add_months(first, -1)),
-        following=month_text(add_months(first, 1)) if first < first_of_month(local_date(visit.now)) else None,
+        previous=month_text(before) if is_open(visit, code, SUBJECT, before) else None,
+        following=month_text(after)
+        if after <= local_date(visit.now) and is_open(visit, code, SUBJECT, after)
+        else None,
         report=report,
         changes=changes,
         view=monthly_view.month_view(figures),
         freeze=freeze_of(first),
         ended=first < first_of_month(local_date(visit.now)),
-        compared=compared and visit.may(Action.VIEW_BENCHMARK, code),
+        compared=compared and is_open(visit, code, "benchmark", first),
         may_make=visit.may(Action.RUN_BENCHMARK, code),
     )
 
@@ -134,14 +136,21 @@ def make_month(code: FromPath[str], month: FromPath[str], visit: NamedDependency
 # ------------------------------------------------------------------------------------------------- files
 
 
-@get("/h/{code:str}/reports/{month:str}/report.pdf", needs=Action.VIEW_REPORTS, sync_to_thread=True)
+@get(
+    "/h/{code:str}/reports/{month:str}/report.pdf",
+    needs=Action.VIEW_REPORTS,
+    asks_itself=True,
+    sync_to_thread=True,
+)
 def pdf_file(
     code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit], language: FromQuery[str] = ""
 ) -> Response[bytes]:
     """The stored PDF of a released month; the English one is made of the same frozen figures."""
     wanted: Language = choose(language, current())
+    first = month_of(month)
+    opened = statistics_open(visit, code, SUBJECT, first)
     with visit.hospital(code, Action.VIEW_REPORTS) as session:
-        report = _released(session, month_of(month))
+        report = _released(session, first)
         if wanted == "zh_Hans" and report.pdf_file_id is not None:
             content = files.get(session, data_key(session), report.pdf_file_id)[1]
         else:
@@ -153,35 +162,49 @@ def pdf_file(
                 language=wanted,
                 changes=_changes(session, report, figures_of(report)),
             )
-        _read(session, visit, report, "pdf")
+        _read(session, visit, first, report, opened, "pdf")
     return download(content, f"{code}-{month}-v{report.version}.pdf", PDF)
 
 
-@get("/h/{code:str}/reports/{month:str}/report.xlsx", needs=Action.VIEW_REPORTS, sync_to_thread=True)
+@get(
+    "/h/{code:str}/reports/{month:str}/report.xlsx",
+    needs=Action.VIEW_REPORTS,
+    asks_itself=True,
+    sync_to_thread=True,
+)
 def xlsx_file(
     code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit], language: FromQuery[str] = ""
 ) -> Response[bytes]:
     """The stored workbook of a released month; the English one is made of the same frozen figures."""
     wanted: Language = choose(language, current())
+    first = month_of(month)
+    opened = statistics_open(visit, code, SUBJECT, first)
     with visit.hospital(code, Action.VIEW_REPORTS) as session:
-        report = _released(session, month_of(month))
+        report = _released(session, first)
         if wanted == "zh_Hans" and report.xlsx_file_id is not None:
             content = files.get(session, data_key(session), report.xlsx_file_id)[1]
         else:
             content = month_xlsx(
                 figures_of(report), hospital=_face(visit, code), made_at=report.made_at, language=wanted
             )
-        _read(session, visit, report, "xlsx")
+        _read(session, visit, first, report, opened, "xlsx")
     return download(content, f"{code}-{month}-v{report.version}.xlsx", XLSX)
 
 
-@get("/h/{code:str}/reports/{month:str}/figures.csv", needs=Action.VIEW_REPORTS, sync_to_thread=True)
+@get(
+    "/h/{code:str}/reports/{month:str}/figures.csv",
+    needs=Action.VIEW_REPORTS,
+    asks_itself=True,
+    sync_to_thread=True,
+)
 def csv_file(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Response[bytes]:
     """The key figures of a released month."""
+    first = month_of(month)
+    opened = statistics_open(visit, code, SUBJECT, first)
     with visit.hospital(code, Action.VIEW_REPORTS) as session:
-        report = _released(session, month_of(month))
+        report = _released(session, first)
         content = month_csv(figures_of(report), language=current())
-        _read(session, visit, report, "csv")
+        _read(session, visit, first, report, opened, "csv")
     return download(content, f"{code}-{month}-v{report.version}.csv", "text/csv; charset=utf-8")
 
 
@@ -210,14 +233,24 @@ def _face(visit: Visit, code: str) -> str:
     return visit.reached[code].face.label
 
 
-def _read(session: HospitalSession, visit: Visit, report: MonthlyReport, form: str) -> None:
-    """Each view is logged (S4-16)."""
-    audit.record(
+def _read(
+    session: HospitalSession,
+    visit: Visit,
+    month: date,
+    report: MonthlyReport | None,
+    opened: Grant | None,
+    form: str = "page",
+) -> None:
+    """Each look is on record, at the provisional numbers of a month too (S4-16)."""
+    viewed(
         session,
-        "reporting.month_read",
+        "reporting.month_read" if form == "page" else "reporting.month_downloaded",
+        opened,
         now=visit.now,
-        subject=f"monthly_report:{report.id}",
-        detail={"form": form, "month": month_text(report.month), "version": report.version},
+        month=month,
+        form=form,
+        subject=f"monthly_report:{report.id}" if report is not None else "",
+        version=report.version if report is not None else None,
     )
 
 

@@ -39,3 +39,9 @@ SIGNIN_RESULTS = {
     "unknown": "Unknown account",
     "password_set": "Password set",
 }
+
+# What the hospital's director opens to others (统计授权, S4-16).
+STATISTICS = {
+    "report": "Monthly report",
+    "benchmark": "Benchmark",
+}

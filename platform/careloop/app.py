@@ -26,8 +26,8 @@ from patients import pages as patients_pages
 from reporting import pages as reporting_pages
 from revisits import pages as revisits_pages
 from surveys import pages as surveys_pages
+from tenants import audit_api, audit_pages, grant_pages, refusals
 from tenants import pages as tenants_pages
-from tenants import refusals
 from tenants.arrival import Arrival
 from tenants.rights import Action
 from tenants.visit import guard, provide_visit
@@ -36,6 +36,8 @@ from tenants.visit import guard, provide_visit
 PAGES: list[ControllerRouterHandler] = [
     *health.handlers,
     *tenants_pages.handlers,
+    *grant_pages.handlers,
+    *audit_pages.handlers,
     *patients_pages.handlers,
     *outreach_pages.handlers,
     *surveys_pages.handlers,
@@ -48,6 +50,7 @@ PAGES: list[ControllerRouterHandler] = [
 
 # Handlers of /api/v1 with their whole path; they alone stand in the OpenAPI schema.
 API: list[ControllerRouterHandler] = [
+    *audit_api.handlers,
     *patients_api.handlers,
 ]
 
@@ -59,8 +62,17 @@ RAIL = [
     Item("patients", mark("Patients"), "users", Action.VIEW_PATIENTS, "/h/{code}/patients"),
     Item("imports", mark("Imports"), "file-import", Action.IMPORT_PATIENTS, "/h/{code}/imports"),
     Item("reports", mark("Reports"), "report-analytics", Action.VIEW_REPORTS, "/h/{code}/reports"),
-    Item("benchmark", mark("Benchmark"), "chart-bar", Action.RUN_BENCHMARK, "/firm/benchmark"),
+    Item(
+        "benchmark",
+        mark("Benchmark"),
+        "chart-bar",
+        Action.VIEW_BENCHMARK,
+        "/h/{code}/benchmark",
+        "/firm/benchmark",
+    ),
+    Item("grants", mark("Statistics access"), "lock-open", Action.GRANT_STATISTICS, "/h/{code}/grants"),
     Item("billing", mark("Billing"), "receipt", Action.VIEW_INVOICES, "/h/{code}/billing", "/billing"),
+    Item("audit", mark("Audit trail"), "shield-check", Action.VIEW_AUDIT, "/h/{code}/audit", "/firm/audit"),
     Item("operations", mark("Operations"), "heartbeat", Action.VIEW_OPERATIONS, "/operations"),
     Item("settings", mark("Settings"), "settings", Action.MANAGE_HOSPITALS, "/firm/hospitals"),
 ]

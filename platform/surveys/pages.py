@@ -10,14 +10,18 @@ from litestar.types import ControllerRouterHandler
 from foundation.web.pages import page
 from surveys import card_pages, labels, queries
 from tenants.rights import Action
+from tenants.statistics import is_open, statistics_open, viewed
 from tenants.visit import Visit
 
 
 @get("/h/{code:str}/surveys", needs=Action.VIEW_PLANS, sync_to_thread=True)
 def surveys_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """Questionnaires and samples; the index only for those who may see the statistics (S4-16)."""
+    may_see_index = is_open(visit, code, "report", None)
     with visit.hospital(code, Action.VIEW_PLANS) as session:
         asked, samples = queries.questionnaires(session), queries.samples(session)
+        if may_see_index:
+            viewed(session, "surveys.index_read", statistics_open(visit, code, "report", None), now=visit.now)
     return page(
         "surveys/surveys.html",
         visit=visit,
@@ -25,7 +29,7 @@ def surveys_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response
         code=code,
         asked=asked,
         samples=samples,
-        may_see_index=visit.may(Action.VIEW_REPORTS, code),
+        may_see_index=may_see_index,
         labels=labels,
     )
 

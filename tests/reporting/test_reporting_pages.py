@@ -82,7 +82,9 @@ def test_the_director_reads_the_month_and_its_files_say_the_same(world: World, b
     assert "Monthly report" in PdfReader(io.BytesIO(english.content)).pages[0].extract_text()
     with world.hospital(world.heqing) as session:
         forms = session.scalars(
-            select(AuditEvent.detail["form"].astext).where(AuditEvent.action == "reporting.month_read")
+            select(AuditEvent.detail["form"].astext)
+            .where(AuditEvent.action.in_(["reporting.month_read", "reporting.month_downloaded"]))
+            .order_by(AuditEvent.seq)
         ).all()
     assert forms == ["page", "pdf", "xlsx", "csv", "pdf"], "each view is logged (S4-16)"
 
