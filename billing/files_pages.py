@@ -78,7 +78,7 @@ def _record(session: HospitalSession, visit: Visit, found: Statement, kind: str)
         "billing.downloaded",
         now=visit.now,
         subject=f"invoice:{found.invoice.id}",
-        detail={"file": kind, "month": found.month.isoformat()},
+        detail={"file": kind, "month": found.month.isoformat(), "lines": len(found.lines)},
     )
 
 

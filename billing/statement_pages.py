@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery
 from billing import export, labels, queries
 from billing.document import corrected_sentence, proof_steps
 from billing.months import line_of, month_of, month_text
+from foundation import audit
 from foundation.calendar import add_months
 from foundation.languages import gettext
 from foundation.web.errors import NotFound
@@ -75,6 +76,13 @@ def line_page(
         found = queries.statement(session, invoice)
         patients = queries.patients_behind(
             session, invoice.id, kind=kind, month=of_month, offset=offset, limit=PAGE + 1
+        )
+        audit.record(
+            session,
+            "billing.patients_listed",
+            now=visit.now,
+            subject=f"invoice:{invoice.id}",
+            detail={"line": key, "rows": len(patients[:PAGE])},
         )
     line = next((line for line in found.lines if line.key == key), None)
     if line is None:

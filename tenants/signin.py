@@ -20,7 +20,7 @@ from sqlalchemy import select, update
 
 from foundation.database import ScopedSession
 from foundation.ids import new_id
-from tenants import lockout, mobiles, password_rules
+from tenants import audit_jobs, lockout, mobiles, password_rules
 from tenants.models import Membership, Person, SigninEvent, SigninSession
 from tenants.rights import NEEDS_SECOND_FACTOR
 
@@ -309,10 +309,15 @@ def end_all_sessions(
 def record(
     session: ScopedSession, result: str, *, now: datetime, email: str, person_id: UUID | None, address: str
 ) -> None:
-    """One line of the sign-in record (登录记录), kept for at least 180 days (网络安全法 21)."""
+    """One line of the sign-in record (登录记录), kept for at least 180 days (网络安全法 21), and word of it
+    for the chains of the hospitals and firms where the person holds a role.
+    """
+    event_id = new_id()
     session.add(
-        SigninEvent(id=new_id(), at=now, email=email, person_id=person_id, result=result, address=address)
+        SigninEvent(id=event_id, at=now, email=email, person_id=person_id, result=result, address=address)
     )
+    if person_id is not None:
+        audit_jobs.pass_on(session, event_id, person_id, now=now)
 
 
 def note(session: ScopedSession, person: Person, result: str, *, now: datetime, address: str) -> None:

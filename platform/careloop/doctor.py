@@ -12,6 +12,7 @@ import psycopg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
+from sqlalchemy.exc import ProgrammingError
 
 import migrations
 from careloop.assemble import Server, broker_url, database_server
@@ -20,10 +21,13 @@ from careloop.walls import faults_of_role, faults_of_tables
 from foundation.broker import BrokerAway, UnknownBroker, probe
 from foundation.calendar import CalendarMissing, is_workday, local_date
 from foundation.clock import SystemClock
+from foundation.database import Database
 from foundation.embedded import EmbeddedServerError
 from foundation.encryption import MasterKey, Undecipherable
 from foundation.settings import Settings, master_key_bytes
+from tenants import audit_chains
 
+CHECKED_RECORDS = 1_000
 CALENDAR_AHEAD = timedelta(days=60)
 SOON = "soon: "
 
@@ -111,6 +115,7 @@ def _database(settings: Settings, server: Server) -> Iterator[Finding]:
             "walls", not walls, "; ".join(walls) or "stand around every table", "run careloop migrate."
         )
         yield _keys(settings, connection)
+    yield _chains(settings, server)
 
 
 def _revision(connection: psycopg.Connection) -> Finding:
@@ -152,6 +157,28 @@ def _keys(settings: Settings, connection: psycopg.Connection) -> Finding:
             )
         opened += 1
     return Finding("master key", True, f"opens the keys of {opened} hospitals")
+
+
+def _chains(settings: Settings, server: Server) -> Finding:
+    """The newest records of each chain; a walk over all of them is `careloop audit verify`."""
+    key = MasterKey(master_key_bytes(settings))
+    database = Database.connect(server.endpoints.runtime_url, master_key=key, pool_size=1)
+    try:
+        found = {
+            of.name: audit_chains.verify(database, of, newest=CHECKED_RECORDS)
+            for of in audit_chains.all_chains(database)
+        }
+    except ProgrammingError:
+        return Finding("audit chains", False, "cannot be read", "run careloop migrate.")
+    finally:
+        database.close()
+    broken = [name for name, result in found.items() if result.fault is not None]
+    return Finding(
+        "audit chains",
+        not broken,
+        f"broken: {', '.join(broken)}" if broken else f"the newest records of {len(found)} chains hold",
+        "run careloop audit verify, which names the record, and compare with a backup.",
+    )
 
 
 def _broker(settings: Settings, server: Server) -> Finding:

@@ -13,9 +13,18 @@ from patients import jobs as patients_jobs
 from reporting import jobs as reporting_jobs
 from revisits import jobs as revisits_jobs
 from surveys import jobs as surveys_jobs
+from tenants import audit_jobs
 
 # Importing a module registers its jobs.
-MODULES = (patients_jobs, outreach_jobs, surveys_jobs, revisits_jobs, billing_jobs, reporting_jobs)
+MODULES = (
+    audit_jobs,
+    patients_jobs,
+    outreach_jobs,
+    surveys_jobs,
+    revisits_jobs,
+    billing_jobs,
+    reporting_jobs,
+)
 
 
 def load() -> int:

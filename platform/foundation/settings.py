@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from foundation.embedded import default_data_dir, prepare_data_dir
 
 KEY_BYTES = 32
+LEAST_LOG_DAYS = 180
 # `smtp` asks for STARTTLS, `smtps` speaks TLS from the start, `smtp+plain` is for a relay on this machine.
 SMTP_SCHEMES = ("smtp", "smtps", "smtp+plain")
 SMS_SCHEMES = ("https", "http")
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
     sms_url: SecretStr | None = Field(None, description="http(s) gateway that takes {to, text} as JSON")
     sms_token: SecretStr | None = Field(None, description="bearer token of the SMS gateway")
     demo: bool = Field(False, description="the demo's people may be entered with one click")
+    log_days: int = Field(
+        1095, le=36_500, description="days that sign-ins and refusals are kept; no fewer than 180"
+    )
     log_format: Literal["auto", "json", "console"] = Field("auto", description="form of the log lines")
     stripe_api_key: SecretStr | None = Field(None, description="secret key; without it bank transfer only")
     stripe_webhook_secret: SecretStr | None = Field(None, description="signing secret of the webhook")
@@ -86,6 +90,13 @@ class Settings(BaseSettings):
     def _key_has_32_bytes(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             decode_key(value.get_secret_value())
+        return value
+
+    @field_validator("log_days")
+    @classmethod
+    def _logs_are_kept(cls, value: int) -> int:
+        if value < LEAST_LOG_DAYS:
+            raise ValueError(f"logs are kept for {LEAST_LOG_DAYS} days at least (网络安全法 21(3))")
         return value
 
     @field_validator("trusted_proxies")

@@ -1,0 +1,181 @@
+"""What the records of the audit trail are called (审计事项), and which group an auditor finds them in.
+
+Every action that the product records stands here with a label; a test reads the sources for one that does
+not. Only words: this floor knows no tables of the floors above.
+"""
+
+from __future__ import annotations
+
+from foundation.languages import gettext, mark
+from tenants.labels import SIGNIN_RESULTS
+
+# In the order of the choice on the page; the first ones are what an audit of compliance counts (PIPL 54).
+GROUPS: dict[str, str] = {
+    "access": mark("Looked at"),
+    "export": mark("Downloads and exports"),
+    "consent": mark("Consent and objection"),
+    "deletion": mark("Deletion and restriction"),
+    "refusal": mark("Refused"),
+    "signin": mark("Sign-in"),
+    "grant": mark("Grants and support access"),
+    "people": mark("People and keys"),
+    "data": mark("Data taken in and corrected"),
+    "care": mark("Calls and cases"),
+    "report": mark("Reports and comparison"),
+    "billing": mark("Billing"),
+    "hospital": mark("Hospital and agreement"),
+    "audit": mark("Audit"),
+    "other": mark("Other"),
+}
+
+# Action: group and label.
+ACTIONS: dict[str, tuple[str, str]] = {
+    "patients.viewed": ("access", mark("Patient's page opened")),
+    "patients.number_revealed": ("access", mark("Number shown in full")),
+    "patients.name_revealed": ("access", mark("Name shown in full")),
+    "patients.id_number_revealed": ("access", mark("Identity number shown in full")),
+    "feedback.read": ("access", mark("Case opened")),
+    "outreach.card_read": ("access", mark("Call card opened")),
+    "billing.patients_listed": ("access", mark("Billed patients looked at")),
+    "reporting.months_read": ("access", mark("List of monthly reports opened")),
+    "reporting.benchmarks_read": ("access", mark("List of comparisons opened")),
+    "surveys.index_read": ("access", mark("Index of the questionnaires read")),
+    "reporting.month_read": ("access", mark("Monthly report opened")),
+    "reporting.benchmark_read": ("access", mark("Comparison opened")),
+    "feedback.exported": ("export", mark("Cases exported")),
+    "patients.rejected_exported": ("export", mark("Rejected rows downloaded")),
+    "billing.downloaded": ("export", mark("Billing file downloaded")),
+    "reporting.month_downloaded": ("export", mark("Monthly report downloaded")),
+    "reporting.benchmark_downloaded": ("export", mark("Comparison downloaded")),
+    "benchmark.downloaded": ("export", mark("Comparison of all hospitals downloaded")),
+    "audit.exported": ("export", mark("Audit records exported")),
+    "patients.consent_given": ("consent", mark("Consent given")),
+    "patients.consent_refused": ("consent", mark("Consent refused or withdrawn")),
+    "patients.suppressed": ("consent", mark("Contact stopped")),
+    "patients.suppression_lifted": ("consent", mark("Contact allowed again")),
+    "access.refused": ("refusal", mark("Access refused")),
+    "agreement.refused": ("refusal", mark("Refused: the agreement does not cover it")),
+    "statistics.granted": ("grant", mark("Statistics opened to somebody")),
+    "statistics.withdrawn": ("grant", mark("Statistics closed again")),
+    "support.asked": ("grant", mark("Support access asked for")),
+    "support.granted": ("grant", mark("Support access granted")),
+    "support.refused": ("grant", mark("Support access refused")),
+    "support.ended": ("grant", mark("Support access ended")),
+    "support.viewed": ("grant", mark("Looked at under support access")),
+    "tenants.hospitals_assigned": ("people", mark("Hospitals assigned to an agent")),
+    "tenants.person_invited": ("people", mark("Somebody invited")),
+    "tenants.role_changed": ("people", mark("Role changed")),
+    "tenants.role_removed": ("people", mark("Role taken away")),
+    "tenants.access_closed": ("people", mark("Account closed")),
+    "tenants.access_opened": ("people", mark("Account opened again")),
+    "tenants.account_unlocked": ("people", mark("Account unlocked")),
+    "tenants.second_factor_reset": ("people", mark("Second factor reset")),
+    "tenants.identity_unlinked": ("people", mark("External identity unlinked")),
+    "tenants.token_made": ("people", mark("Key for programs made")),
+    "tenants.token_revoked": ("people", mark("Key for programs revoked")),
+    "statistics.granted": ("grant", mark("Statistics opened to somebody")),
+    "statistics.withdrawn": ("grant", mark("Grant of statistics withdrawn")),
+    "patients.imported": ("data", mark("Patient list imported")),
+    "patients.enrolment_cancelled": ("data", mark("Enrolment taken back")),
+    "patients.number_wrong": ("data", mark("Number marked as wrong")),
+    "patients.problem_resolved": ("data", mark("Data problem resolved")),
+    "patients.must_not_say_changed": ("data", mark("Words to avoid changed")),
+    "surveys.sample_drawn": ("data", mark("Sample drawn")),
+    "outreach.exempt_call": ("care", mark("Call outside calling hours")),
+    "outreach.skipped": ("care", mark("Contact skipped")),
+    "feedback.opened": ("care", mark("Case recorded")),
+    "feedback.acknowledged": ("care", mark("Case acknowledged")),
+    "feedback.progress": ("care", mark("Progress noted")),
+    "feedback.plan": ("care", mark("Plan told to the patient")),
+    "feedback.investigate": ("care", mark("Investigation begun")),
+    "feedback.handled": ("care", mark("Case handled")),
+    "feedback.callback": ("care", mark("Callback recorded")),
+    "feedback.closed": ("care", mark("Case closed")),
+    "feedback.handed_to_medical_affairs": ("care", mark("Handed to medical affairs")),
+    "reporting.month_made": ("report", mark("Monthly report made")),
+    "reporting.benchmark_released": ("report", mark("Comparison released")),
+    "benchmark.run": ("report", mark("Comparison run")),
+    "benchmark.approved": ("report", mark("Comparison approved")),
+    "billing.contract_agreed": ("billing", mark("Contract agreed")),
+    "billing.month_closed": ("billing", mark("Month closed")),
+    "billing.invoice_issued": ("billing", mark("Invoice issued")),
+    "billing.invoice_paid": ("billing", mark("Invoice paid")),
+    "billing.invoice_void": ("billing", mark("Invoice voided")),
+    "tenants.hospital_created": ("hospital", mark("Hospital created")),
+    "agreement.signed": ("hospital", mark("Agreement signed")),
+    "agreement.sub_processor": ("hospital", mark("Sub-processor decided")),
+    "onboarding.step": ("hospital", mark("Onboarding step changed")),
+    "golive.accepted": ("hospital", mark("Amber check accepted")),
+    "golive.opened": ("hospital", mark("Hospital went live")),
+    "tenants.stage_changed": ("hospital", mark("Stage changed")),
+    "tenants.firm_suspended": ("hospital", mark("Firm suspended")),
+    "tenants.firm_resumed": ("hospital", mark("Firm resumed")),
+    "tenants.departure_begun": ("hospital", mark("Departure begun")),
+    "tenants.departure_withdrawn": ("hospital", mark("Departure withdrawn")),
+    "tenants.departure_signed": ("hospital", mark("Departure signed")),
+    "tenants.departure_erasing": ("deletion", mark("Erasure of a hospital begun")),
+    "audit.verified": ("audit", mark("Chain verified")),
+}
+SIGNIN = "signin."
+# What a record is about: the word before the colon of its subject.
+SUBJECTS: dict[str, str] = {
+    "patient": mark("Patient"),
+    "case": mark("Case"),
+    "call": mark("Call"),
+    "contact_task": mark("Contact"),
+    "import": mark("Import"),
+    "invoice": mark("Invoice"),
+    "person": mark("Person"),
+    "hospital": mark("Hospital"),
+    "monthly_report": mark("Monthly report"),
+    "benchmark_report": mark("Comparison"),
+    "benchmark_run": mark("Comparison run"),
+    "statistics_grant": mark("Statistics access"),
+    "support": mark("Support access"),
+}
+
+
+def group_of(action: str) -> str:
+    """The group of an action; `other` for one that this version does not know."""
+    if action.startswith(SIGNIN):
+        return "signin"
+    found = ACTIONS.get(action)
+    return found[0] if found else "other"
+
+
+def label_of(action: str) -> str:
+    """The action in the current language; its code, when this version does not know it."""
+    if action.startswith(SIGNIN):
+        result = SIGNIN_RESULTS.get(action.removeprefix(SIGNIN))
+        return gettext(result) if result else action
+    found = ACTIONS.get(action)
+    return gettext(found[1]) if found else action
+
+
+def known(action: str) -> bool:
+    """Whether the action has a label."""
+    return action in ACTIONS or action.removeprefix(SIGNIN) in SIGNIN_RESULTS
+
+
+def actions_of(group: str) -> list[str]:
+    """All actions of a group."""
+    signins = [SIGNIN + result for result in SIGNIN_RESULTS] if group == "signin" else []
+    return signins + [action for action, (its, _label) in ACTIONS.items() if its == group]
+
+
+def choices() -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Groups with their actions, as a choice: group, label, its actions with labels."""
+    return [
+        (group, gettext(label), [(action, label_of(action)) for action in actions_of(group)])
+        for group, label in GROUPS.items()
+        if actions_of(group)
+    ]
+
+
+def subject_text(subject: str) -> str:
+    """What was touched: its kind in words, and the end of its id."""
+    kind, colon, key = subject.partition(":")
+    if not colon:
+        return subject
+    label = SUBJECTS.get(kind)
+    return f"{gettext(label) if label else kind} {key[-8:]}"
