@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from foundation.database import TenantRow, tenant_fk
+from foundation.personal import on_erasure
 from tenants.models import hospital_fk
 
 
@@ -17,6 +18,10 @@ class FeedbackCase(TenantRow):
     """A piece of feedback (反馈) and its way to closing; `number` is FK-YYMM-NNNN within the hospital."""
 
     __tablename__ = "feedback_case"
+    personal = on_erasure(
+        wiped="text_cipher wish_cipher",
+        kept="number channel category tag first_receiver stage close_reason",
+    )
     number: Mapped[str]
     patient_id: Mapped[UUID | None]
     encounter_id: Mapped[UUID | None]
@@ -60,6 +65,7 @@ class CaseClock(TenantRow):
     """One deadline of one round (时限): which rule, when due, when met; never moved, only met or missed."""
 
     __tablename__ = "case_clock"
+    personal = on_erasure(kept="kind source explanation")
     case_id: Mapped[UUID]
     round: Mapped[int]
     kind: Mapped[str]
@@ -82,6 +88,7 @@ class CaseEvent(TenantRow):
 
     __tablename__ = "case_event"
     append_only = True
+    personal = on_erasure(wiped="note_cipher", kept="kind actor_name detail", door="wipe_case_notes")
     case_id: Mapped[UUID]
     at: Mapped[datetime]
     kind: Mapped[str]

@@ -14,6 +14,7 @@ from sqlalchemy import Index, UniqueConstraint
 from foundation import chain
 from foundation.chain import ChainColumns
 from foundation.database import HospitalSession, TenantRow, afterwards
+from foundation.personal import NAMED
 from foundation.scope import Actor
 
 
@@ -21,6 +22,8 @@ class AuditEvent(ChainColumns, TenantRow):
     """One event (审计记录) of one hospital."""
 
     __tablename__ = "audit_event"
+    personal = NAMED
+    stays = "audit"
     __table_args__ = (
         UniqueConstraint("tenant_id", "seq"),
         Index("ix_audit_event_at", "tenant_id", "at"),

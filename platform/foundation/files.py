@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped
 from foundation.database import HospitalSession, TenantRow
 from foundation.encryption import DataKey
 from foundation.ids import new_id
+from foundation.personal import POINTED_AT
 
 
 class FileMissing(LookupError):
@@ -26,6 +27,7 @@ class StoredFile(TenantRow):
     """One file (文件) of one hospital; `content` is encrypted under the hospital's key."""
 
     __tablename__ = "stored_file"
+    personal = POINTED_AT
     name: Mapped[str]
     media_type: Mapped[str]
     size: Mapped[int]

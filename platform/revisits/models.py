@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from foundation.database import TenantRow, tenant_fk
+from foundation.personal import REFERENCE, on_erasure
 from tenants.models import hospital_fk
 
 
@@ -17,6 +18,7 @@ class RevisitPlan(TenantRow):
     """A follow-up plan (回访计划) of one hospital; `rules` are the numbers of revisits.schedule.PlanRules."""
 
     __tablename__ = "revisit_plan"
+    personal = REFERENCE
     code: Mapped[str]
     name: Mapped[str]
     name_en: Mapped[str]
@@ -30,6 +32,7 @@ class RevisitStep(TenantRow):
     """One planned contact of one discharge (回访步骤) with its window in Asia/Shanghai days."""
 
     __tablename__ = "revisit_step"
+    personal = on_erasure(kept="state cancelled_because")
     plan_id: Mapped[UUID]
     patient_id: Mapped[UUID]
     encounter_id: Mapped[UUID]

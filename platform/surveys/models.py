@@ -11,6 +11,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from foundation.database import TenantRow, tenant_fk
+from foundation.personal import OF_THE_HOSPITAL, REFERENCE, on_erasure
 from tenants.models import hospital_fk
 
 
@@ -18,6 +19,7 @@ class Questionnaire(TenantRow):
     """A version of an instrument as one hospital uses it (问卷); frozen once it has an answer."""
 
     __tablename__ = "questionnaire"
+    personal = REFERENCE
     code: Mapped[str]
     version: Mapped[int]
     audience: Mapped[str]
@@ -37,6 +39,7 @@ class SurveySample(TenantRow):
     """
 
     __tablename__ = "survey_sample"
+    personal = OF_THE_HOSPITAL
     month: Mapped[date]
     audience: Mapped[str]
     rate: Mapped[Decimal]
@@ -51,6 +54,7 @@ class SampleMember(TenantRow):
     """One encounter of the frame (抽样框成员), drawn or not, and why it could not be contacted if so."""
 
     __tablename__ = "sample_member"
+    personal = on_erasure(kept="excluded")
     sample_id: Mapped[UUID]
     encounter_id: Mapped[UUID]
     drawn: Mapped[bool]
@@ -69,6 +73,7 @@ class Response(TenantRow):
     """
 
     __tablename__ = "response"
+    personal = on_erasure(kept="mode state dimension_values")
     questionnaire_id: Mapped[UUID]
     patient_id: Mapped[UUID]
     encounter_id: Mapped[UUID]
@@ -98,6 +103,7 @@ class Answer(TenantRow):
     """One answer (答案): level 1–6, or None for «does not apply»; a low one may carry the reason's tag."""
 
     __tablename__ = "answer"
+    personal = on_erasure(kept="question tag")
     response_id: Mapped[UUID]
     question: Mapped[str]
     level: Mapped[int | None]

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from foundation.chain import ChainColumns
 from foundation.database import Base, FirmRow, PlatformRow, TenantRow
 from foundation.ids import new_id
+from foundation.personal import OF_THE_HOSPITAL, REFERENCE
 
 # The stages (阶段) of a hospital's life; a firm is active or suspended.
 STATES = "'onboarding','active','suspended','leaving','left'"
@@ -62,6 +63,8 @@ class Hospital(Base):
     __tablename__ = "hospital"
     table_class = "tenant"
     anchor: ClassVar[bool] = True
+    personal = OF_THE_HOSPITAL
+    stays = "anchor"
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     firm_id: Mapped[UUID] = mapped_column(index=True)
     code: Mapped[str]
@@ -99,6 +102,7 @@ class Department(TenantRow):
     """A clinical department (科室)."""
 
     __tablename__ = "department"
+    personal = REFERENCE
     name: Mapped[str]
     __table_args__ = (UniqueConstraint("tenant_id", "name"), hospital_fk())
 
