@@ -203,7 +203,8 @@ class Crossing(RuleBasedStateMachine):
         name = tables[table % len(tables)]
         words = {
             "read": f"SELECT 1 FROM {name} WHERE tenant_id = CAST(:t AS uuid)",
-            "change": f"UPDATE {name} SET tenant_id = tenant_id WHERE tenant_id = CAST(:t AS uuid) RETURNING 1",
+            "change": f"UPDATE {name} SET tenant_id = tenant_id WHERE tenant_id = CAST(:t AS uuid)"
+            " RETURNING 1",
             "delete": f"DELETE FROM {name} WHERE tenant_id = CAST(:t AS uuid) RETURNING 1",
         }
         found, refused = self.raw(here, words[verb], there)
@@ -218,8 +219,8 @@ class Crossing(RuleBasedStateMachine):
         here, there = places[mine % len(places)], places[(mine + 1 + other % 5) % len(places)]
         name = tables[table % len(tables)]
         copy = (
-            f"INSERT INTO {name} SELECT (jsonb_populate_record(t, jsonb_build_object('tenant_id', CAST(:t AS text),"
-            f" 'id', gen_random_uuid()))).* FROM {name} t LIMIT 1 RETURNING 1"
+            f"INSERT INTO {name} SELECT (jsonb_populate_record(t, jsonb_build_object("
+            f"'tenant_id', CAST(:t AS text), 'id', gen_random_uuid()))).* FROM {name} t LIMIT 1 RETURNING 1"
         )
         found, refused = self.raw(here, copy, there)
         assert found == [], (here.code, there.code, name)
