@@ -18,7 +18,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from foundation import audit, files, outbox
-from foundation.calendar import first_of_month
+from foundation.calendar import first_of_month, local_date
 from foundation.database import FirmSession, HospitalSession
 from foundation.ids import new_id
 from foundation.work import UnknownSubject
@@ -29,6 +29,7 @@ from reporting.member_report import MemberReport, member_pdf, member_xlsx
 from reporting.models import BenchmarkReport, BenchmarkRun
 from reporting.monthly import PDF, XLSX
 from reporting.peers import Comparison, Member, Released, compare
+from tenants import agreement
 from tenants.firm_audit import note
 from tenants.keys import data_key
 from tenants.models import Firm, Hospital
@@ -67,12 +68,14 @@ def run(
 ) -> BenchmarkRun:
     """Compare the firm's active hospitals among the session's for a month; a draft until it is approved.
 
+    Only those whose agreement names the comparison contribute and receive (PIPL 21).
+
     One aggregating query over all hospitals, checked against all that was approved for the month (A10.4).
     The same inputs and results give the run that exists.
     """
     first = first_of_month(month)
     _lock(session, first)
-    members = _members(session, first)
+    members = _members(session, first, local_date(now))
     comparison = compare(members, _released_before(session, first), thresholds)
     firm = session.scalars(select(Firm).where(Firm.firm_id == session.firm_id)).one()
     ids = sorted(member.id for member in members)
@@ -241,11 +244,12 @@ def _lock(session: FirmSession, month: date) -> None:
     )
 
 
-def _members(session: FirmSession, month: date) -> list[Member]:
+def _members(session: FirmSession, month: date, today: date) -> list[Member]:
+    taking_part = agreement.benchmark_members(session, month, today)
     hospitals = session.scalars(
         select(Hospital)
         .where(
-            Hospital.tenant_id.in_(session.tenant_ids),
+            Hospital.tenant_id.in_(taking_part),
             Hospital.firm_id == session.firm_id,
             Hospital.state == "active",
         )

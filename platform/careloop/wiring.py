@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from billing import golive_checks as billing_checks
+from careloop import golive_checks as careloop_checks
 from feedback import hooks as feedback_hooks
+from feedback import onboarding as feedback_onboarding
 from feedback import panels as feedback_panels
 from feedback import timeline as feedback_timeline
 from outreach import stage_hooks as outreach_stages
 from outreach import tasks as outreach_tasks
 from outreach import timeline as outreach_timeline
+from patients import golive_checks as patients_checks
+from reporting import golive_checks as reporting_checks
+from revisits import going_live as revisits_going_live
 from revisits import hooks as revisits_hooks
 from revisits import stage_hooks as revisits_stages
+from surveys import extract as surveys_extract
 from surveys import hooks as surveys_hooks
+from surveys import onboarding as surveys_onboarding
 from surveys import panel as surveys_panel
 from surveys import timeline as surveys_timeline
+from tenants import golive_checks as tenants_checks
 from tenants import reach
+from workforce import golive_checks as workforce_checks
 from workforce import service as workforce_service
 
 
@@ -27,7 +37,21 @@ def wire() -> None:
     revisits_stages.register()  # before outreach, which spreads what the plan has opened
     outreach_stages.register()
     surveys_panel.register()
+    surveys_extract.register()
     surveys_panel.offer_reasons(reasons)
+    # In the order in which the gate and a new hospital's page show them.
+    for room in (
+        tenants_checks,
+        surveys_onboarding,
+        revisits_going_live,
+        feedback_onboarding,
+        patients_checks,
+        workforce_checks,
+        billing_checks,
+        reporting_checks,
+        careloop_checks,
+    ):
+        room.register()
     for timeline in (outreach_timeline, surveys_timeline, feedback_timeline):
         timeline.register()
 

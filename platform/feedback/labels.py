@@ -113,6 +113,7 @@ NO_CALLBACK_REASONS = {
     "no_guardian_number": "There is no guardian's number.",
     "consent_withdrawn": "The patient does not wish to be asked.",
     "hospital_paused": "The hospital is paused.",
+    "not_agreed": "The hospital's processing agreement does not cover calls.",
 }
 UNIT_NAMES = {"hour": mark("hours"), "day": mark("calendar days"), "working_day": mark("working days")}
 START_NAMES = {"received": mark("receipt"), "handled": mark("handling")}

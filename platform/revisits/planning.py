@@ -19,11 +19,20 @@ from outreach.outcomes import Outcome
 from outreach.ranks import Rank
 from outreach.tasks import Made, TaskRequest, make_tasks
 from revisits.models import RevisitPlan, RevisitStep
-from revisits.schedule import DEFAULT_PLAN
+from revisits.schedule import plan_for
 from surveys import service as surveys
 from surveys.bulk import whole_sets
+from tenants.models import Hospital
 
 SOURCE = "revisit"
+# What a plan is called, by whether it goes on.
+NAMES = {
+    True: (
+        "出院回访：第1、3、6、10周，之后每三个月",
+        "After discharge: weeks 1, 3, 6, 10, then every three months",
+    ),
+    False: ("离院一周内回访一次", "One contact in the week after leaving"),
+}
 HORIZON_DAYS = 120
 # An open enrolment is followed from its patient's latest discharge: a readmission starts the plan anew (C7).
 # Steps whose window is already over are never made, so that an old file brings no flood of late calls (J6).
@@ -94,30 +103,42 @@ UPDATE revisit_step s SET state = 'tasked'
 
 
 def ensure_plan(session: HospitalSession, *, now: datetime) -> UUID:
-    """The hospital's default plan (S4-10 to S4-14), made on first use."""
+    """The hospital's default plan (S4-10 to S4-14), by its type (S0-8), made on first use."""
+    found = _default_plan(session)
+    if found is not None:
+        return found
+    hospital_type = session.scalars(
+        select(Hospital.hospital_type).where(Hospital.tenant_id == session.tenant_id)
+    ).one()
+    rules = plan_for(hospital_type)
+    name, name_en = NAMES[rules.every_months > 0]
     session.execute(
         insert(RevisitPlan)
         .values(
             tenant_id=session.tenant_id,
             id=new_id(),
             code="default",
-            name="出院回访：第1、3、6、10周，之后每三个月",
-            name_en="After discharge: weeks 1, 3, 6, 10, then every three months",
-            rules=DEFAULT_PLAN.to_numbers(),
+            name=name,
+            name_en=name_en,
+            rules=rules.to_numbers(),
             active=True,
             created_at=now,
         )
         .on_conflict_do_nothing(index_elements=["tenant_id", "code"])
     )
-    plan_id = session.scalar(
-        select(RevisitPlan.id).where(
-            RevisitPlan.tenant_id == session.tenant_id, RevisitPlan.code == "default"
-        )
-    )
+    plan_id = _default_plan(session)
     if plan_id is None:
         msg = "the default plan was not stored"
         raise LookupError(msg)
     return plan_id
+
+
+def _default_plan(session: HospitalSession) -> UUID | None:
+    return session.scalar(
+        select(RevisitPlan.id).where(
+            RevisitPlan.tenant_id == session.tenant_id, RevisitPlan.code == "default"
+        )
+    )
 
 
 def materialise(

@@ -86,6 +86,16 @@ DEFAULT_PLAN = PlanRules(
 )
 
 
+# A check-up centre follows nobody for life: one contact in the first week (S0-15).
+CHECKUP_PLAN = PlanRules(windows=(Window(1, 3, 7),), every_months=0)
+PLANS: Mapping[str, PlanRules] = {"checkup": CHECKUP_PLAN}
+
+
+def plan_for(hospital_type: str) -> PlanRules:
+    """The plan that a hospital of this type begins with (S0-8)."""
+    return PLANS.get(hospital_type, DEFAULT_PLAN)
+
+
 @dataclass(frozen=True, slots=True)
 class PlanStep:
     """One contact due: ``number`` counts from 1; the dates are inclusive.

@@ -13,8 +13,10 @@ from careloop.commands.errors import CommandMistake
 from careloop.commands.output import report
 from foundation.ids import new_id
 from foundation.runtime import Runtime
-from foundation.scope import FirmScope
+from foundation.scope import FirmScope, HospitalScope
 from foundation.settings import Settings
+from tenants.agreement import sign_usual
+from tenants.onboarding import prepare
 from tenants.rights import SIDES, Role
 from tenants.service import NewHospital, create_firm, create_hospital, invite_person
 from workforce.service import assign
@@ -60,7 +62,9 @@ def hospital_create(
     beds: int | None = None,
     json: Json = False,
 ) -> None:
-    """Make a hospital of a firm.
+    """Make a hospital of a firm, active at once: whoever types this holds its signed contract.
+
+    Through the pages a hospital goes through onboarding instead.
 
     Parameters
     ----------
@@ -96,10 +100,14 @@ def _make_hospital(firm: str, new: NewHospital) -> dict[str, str]:
         assembled(settings, server, name="hospital") as parts,
     ):
         entry = directory_entry(parts, firm, "firm")
-        scope = FirmScope(entry.firm_id, (), ACTOR, "command line")
-        with parts.database.firm(scope) as session:
-            made = create_hospital(session, new, now=parts.clock.now())
-            return {"firm": firm, "hospital": new.code, "id": str(made.tenant_id)}
+        now = parts.clock.now()
+        with parts.database.firm(FirmScope(entry.firm_id, (), ACTOR, "command line")) as session:
+            tenant_id = create_hospital(session, new, now=now).tenant_id
+        with parts.database.hospital(HospitalScope(tenant_id, ACTOR, "command line")) as hospital:
+            prepare(hospital, now=now)
+            terms = sign_usual(hospital, by=ACTOR.name, now=now)
+        agreed = f"usual processing agreement in force from {terms.valid_from}; the hospital is active"
+        return {"firm": firm, "hospital": new.code, "id": str(tenant_id), "agreement": agreed}
 
 
 def person_invite(

@@ -27,6 +27,8 @@ from foundation.calendar import first_of_month, local_date
 from foundation.database import Database, FirmSession, HospitalSession
 from foundation.ids import new_id
 from foundation.scope import Actor, FirmScope, HospitalScope, PlatformScope
+from tenants.agreement import sign_usual
+from tenants.onboarding import prepare
 from tenants.rights import Role
 from tenants.service import (
     NewHospital,
@@ -126,6 +128,8 @@ def _add_hospital(stage: Stage, cast: DemoHospital, now: datetime) -> None:
         cast, tenant_id, officer=actors["hospital_admin"], head=actors["department_head"]
     )
     with stage.hospital(stage.hospitals[-1]) as session:
+        prepare(session, now=now)
+        sign_usual(session, by=FIRM_NAME, now=now)
         ensure_contract(
             session,
             starts_on=first_of_month(local_date(now)),

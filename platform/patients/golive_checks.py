@@ -1,0 +1,36 @@
+"""What patients can see before a go-live: whether the hospital's lists come in (SC-53)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from foundation.database import HospitalSession
+from foundation.languages import format_datetime, mark
+from foundation.languages import gettext as _
+from patients.models import DataImport
+from tenants import golive
+from tenants.golive import Finding
+
+IMPORTS = "/h/{code}/imports"
+# A hospital sends its discharges every day; a list that is a week old has lost the first calls.
+FRESH = timedelta(days=7)
+
+
+def register() -> None:
+    """Register the check; harmless twice."""
+    golive.check("feed", mark("Patient lists"), feed)
+
+
+def feed(session: HospitalSession, now: datetime) -> Finding:
+    """At least one list came in, and lately."""
+    last, count = session.execute(
+        select(func.max(DataImport.imported_at), func.count()).where(
+            DataImport.tenant_id == session.tenant_id
+        )
+    ).one()
+    if last is None:
+        return Finding("red", _("No list has been imported yet."), IMPORTS)
+    told = _("{count} lists came in, the last on {time}.", count=count, time=format_datetime(last))
+    return Finding("green" if last > now - FRESH else "amber", told, IMPORTS)
