@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from foundation.languages import mark
+
 HOSPITAL_TYPES = {
     "general": "General hospital",
     "specialist": "Specialist hospital",
@@ -38,10 +40,108 @@ SIGNIN_RESULTS = {
     "disabled": "Refused: account closed",
     "unknown": "Unknown account",
     "password_set": "Password set",
+    "password_right": "Password accepted, next step asked",
+    "wrong_code": "Wrong code",
+    "code_reused": "Refused: a code used before",
+    "recovery_code": "Recovery code used",
+    "factor_enrolled": "Second factor set up",
+    "factor_removed": "Second factor taken away",
+    "factor_reset": "Second factor reset by an administrator",
+    "recovery_codes_made": "New recovery codes",
+    "session_ended": "Refused: a session that was ended",
+    "invitation_refused": "Refused: an invitation that was used or too old",
+    "closed_unused": "Account closed: not used for 90 days",
+    "account_closed": "Account closed",
+    "account_opened": "Account opened again",
+    "provider_state": "Refused: an unknown or used company sign-in",
+    "provider_expired": "Refused: a company sign-in that took too long",
+    "provider_browser": "Refused: a company sign-in from another browser",
+    "provider_answer": "Refused: the company sign-in did not confirm",
+    "provider_unknown": "Refused: nobody here by that company sign-in",
+    "provider_disabled": "Refused: the company sign-in is switched off",
+    "provider_required": "Refused: only through the company sign-in",
+    "provider_linked": "Linked with the company sign-in",
+}
+# What is nothing to worry about, and what went wrong by itself or by somebody; the others are changes.
+SIGNIN_TONES = {
+    "signed_in": "good",
+    "wrong_password": "warn",
+    "wrong_code": "warn",
+    "code_reused": "warn",
+    "locked": "warn",
+    "disabled": "warn",
+    "unknown": "warn",
+    "session_ended": "warn",
+    "invitation_refused": "warn",
+    "recovery_code": "info",
+    "factor_enrolled": "info",
+    "factor_removed": "info",
+    "factor_reset": "info",
+}
+# What somebody reads whose code was refused.
+REFUSED_CODES = {
+    "wrong_code": "The code is not right. Take the one that the app shows now.",
+    "code_reused": "This code was used before. Wait for the next one.",
+    "locked": "Too many wrong attempts: nothing is taken for 30 minutes.",
+}
+# How a session was opened (登录方式).
+STRENGTHS = {
+    "password": "Password",
+    "second_factor": "Password and second factor",
+    "provider": "Single sign-on",
+    "demo": "Demonstration",
 }
 
 # What the hospital's director opens to others (统计授权, S4-16).
 STATISTICS = {
     "report": "Monthly report",
     "benchmark": "Benchmark",
+}
+
+# The rights (权限) as a key for programs names them; the keys are those of `tenants.rights.Action`.
+ACTIONS = {
+    "work_queue": "Call patients",
+    "view_cases": "Read cases",
+    "handle_cases": "Work on cases",
+    "export_cases": "Export cases",
+    "view_patients": "Read patients, masked",
+    "reveal": "Reveal a number or name",
+    "import_patients": "Import patients",
+    "suppress_patients": "Stop contacting patients",
+    "handle_requests": "Take patients' requests",
+    "decide_requests": "Decide patients' requests",
+    "view_plans": "Read plans",
+    "view_reports": "Read reports",
+    "view_benchmark": "Read the benchmark",
+    "run_benchmark": "Run the benchmark",
+    "grant_statistics": "Grant statistics",
+    "view_invoices": "Read invoices",
+    "issue_invoices": "Issue invoices",
+    "manage_hospitals": "Manage hospitals",
+    "manage_people": "Manage people",
+    "manage_signin": "Manage the company sign-in",
+    "manage_tokens": "Manage keys for programs",
+    "manage_brand": "Manage name and logo",
+    "view_onboarding": "Read the onboarding",
+    "manage_onboarding": "Manage the onboarding",
+    "sign_agreement": "Sign the agreement",
+    "suspend_hospital": "Suspend a hospital",
+    "move_hospital": "Move a hospital",
+    "offboard_hospital": "Let a hospital leave",
+    "sign_departure": "Sign a departure",
+    "ask_support": "Ask for support access",
+    "grant_support": "Grant support access",
+    "suspend_firm": "Suspend a firm",
+    "view_operations": "Read operations",
+    "view_audit": "Read the audit trail",
+}
+
+# How far a hospital's departure is (退出), and the tone of its badge.
+DEPARTURE_STATES = {
+    "begun": (mark("Begun"), "info"),
+    "exporting": (mark("Data being exported"), "info"),
+    "exported": (mark("Data ready"), "warn"),
+    "signed": (mark("Signed by the hospital"), "warn"),
+    "erasing": (mark("Being erased"), "bad"),
+    "erased": (mark("Erased"), "neutral"),
 }

@@ -42,7 +42,7 @@ Refused = Literal["wrong_code", "code_reused", "locked"]
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A secret to be put into an app, in base32, and the same sealed for the form that comes back with a code.
+    """A secret to be put into an app, in base32, and the same sealed for the form that brings the code.
 
     Nothing is kept of it until then: a secret that was shown in one sign-in is of no use in another.
     """

@@ -41,9 +41,8 @@ def close_unused(session: ScopedSession, *, now: datetime) -> int:
         Person.last_seen_at,
         select(func.max(ApiToken.last_used_at)).where(ApiToken.person_id == Person.id).scalar_subquery(),
     )
-    open_accounts = dict(
-        session.execute(select(Person.id, used).where(Person.disabled_at.is_(None))).tuples()
-    )
+    accounts = session.execute(select(Person.id, used.label("used")).where(Person.disabled_at.is_(None)))
+    open_accounts: dict[UUID, datetime] = {row.id: row.used for row in accounts}
     unused = {person_id: at for person_id, at in open_accounts.items() if at <= now - UNUSED_FOR}
     rows = session.execute(
         select(Membership.role, Membership.firm_id, Membership.person_id).where(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import structlog
@@ -146,8 +146,15 @@ def _sign_in(request: Request[Any, Any, Any], _error: NotSignedIn) -> Response[A
     _prepare(request)
     if request.url.path.startswith(API):
         return _json(HTTP_401_UNAUTHORIZED, languages.gettext("Please sign in."))
-    wanted = request.url.path if request.method == "GET" and not context.is_piecewise(request) else "/"
-    return Redirect(f"{SIGN_IN}?next={quote(wanted)}", status_code=HTTP_303_SEE_OTHER)
+    return Redirect(f"{SIGN_IN}?next={quote(_way_back(request))}", status_code=HTTP_303_SEE_OTHER)
+
+
+def _way_back(request: Request[Any, Any, Any]) -> str:
+    """The page to come back to: the one asked for, or the one that the form or the piece stands on."""
+    if request.method == "GET" and not context.is_piecewise(request):
+        return request.url.path
+    page = urlsplit(request.headers.get("hx-current-url") or request.headers.get("referer", ""))
+    return page.path if page.netloc and page.netloc == request.headers.get("host") else "/"
 
 
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
