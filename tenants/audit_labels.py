@@ -73,8 +73,6 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "tenants.identity_unlinked": ("people", mark("External identity unlinked")),
     "tenants.token_made": ("people", mark("Key for programs made")),
     "tenants.token_revoked": ("people", mark("Key for programs revoked")),
-    "statistics.granted": ("grant", mark("Statistics opened to somebody")),
-    "statistics.withdrawn": ("grant", mark("Grant of statistics withdrawn")),
     "patients.imported": ("data", mark("Patient list imported")),
     "patients.enrolment_cancelled": ("data", mark("Enrolment taken back")),
     "patients.number_wrong": ("data", mark("Number marked as wrong")),

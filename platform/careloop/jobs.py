@@ -13,11 +13,12 @@ from patients import jobs as patients_jobs
 from reporting import jobs as reporting_jobs
 from revisits import jobs as revisits_jobs
 from surveys import jobs as surveys_jobs
-from tenants import audit_jobs
+from tenants import audit_jobs, departure_jobs
 
 # Importing a module registers its jobs.
 MODULES = (
     audit_jobs,
+    departure_jobs,
     patients_jobs,
     outreach_jobs,
     surveys_jobs,
