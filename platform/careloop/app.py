@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 
 from billing import pages as billing_pages
 from careloop import operations_pages
+from feedback import api as feedback_api
 from feedback import pages as feedback_pages
 from foundation.languages import mark
 from foundation.runtime import Runtime
@@ -26,6 +27,7 @@ from patients import pages as patients_pages
 from reporting import pages as reporting_pages
 from revisits import pages as revisits_pages
 from surveys import pages as surveys_pages
+from tenants import api as tenants_api
 from tenants import audit_api, audit_pages, grant_pages, refusals
 from tenants import pages as tenants_pages
 from tenants.arrival import Arrival
@@ -50,8 +52,10 @@ PAGES: list[ControllerRouterHandler] = [
 
 # Handlers of /api/v1 with their whole path; they alone stand in the OpenAPI schema.
 API: list[ControllerRouterHandler] = [
+    *tenants_api.handlers,
     *audit_api.handlers,
     *patients_api.handlers,
+    *feedback_api.handlers,
 ]
 
 # The left rail, from top to bottom. An entry whose page this installation lacks is left out.
@@ -73,6 +77,7 @@ RAIL = [
     Item("grants", mark("Statistics access"), "lock-open", Action.GRANT_STATISTICS, "/h/{code}/grants"),
     Item("billing", mark("Billing"), "receipt", Action.VIEW_INVOICES, "/h/{code}/billing", "/billing"),
     Item("audit", mark("Audit trail"), "shield-check", Action.VIEW_AUDIT, "/h/{code}/audit", "/firm/audit"),
+    Item("departure", mark("Departure"), "logout", Action.SIGN_DEPARTURE, "/h/{code}/departure"),
     Item("operations", mark("Operations"), "heartbeat", Action.VIEW_OPERATIONS, "/operations"),
     Item("settings", mark("Settings"), "settings", Action.MANAGE_HOSPITALS, "/firm/hospitals"),
 ]

@@ -27,8 +27,8 @@ class LedgerQuery:
     """What of the ledger is wanted.
 
     `departments` keeps the reader to theirs (None: not kept). `search` is a part of the number or the
-    beginning
-    of the patient's name.
+    beginning of the patient's name. Without `disputes` a medical dispute is a status line (S4-9), which no
+    filter by what it is about may tell more of.
     """
 
     view: View = "open"
@@ -37,6 +37,7 @@ class LedgerQuery:
     department_id: UUID | None = None
     search: str = ""
     departments: frozenset[UUID] | None = None
+    disputes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,18 @@ def ledger(
         .limit(limit)
         .offset(offset)
     )
+    return [LedgerRow(**(row._asdict() | {"owners": tuple(row.owners or ())})) for row in rows]
+
+
+def newest(
+    session: HospitalSession, query: LedgerQuery, now: datetime, *, after: UUID | None = None, limit: int
+) -> list[LedgerRow]:
+    """The rows as they came in, the newest first, behind the row of the cursor: for programs, whose pages must
+    not move while limits run out."""
+    statement, _due = _ledger(session, query, now)
+    if after is not None:
+        statement = statement.where(FeedbackCase.id < after)
+    rows = session.execute(statement.order_by(FeedbackCase.id.desc()).limit(limit))
     return [LedgerRow(**(row._asdict() | {"owners": tuple(row.owners or ())})) for row in rows]
 
 
@@ -206,6 +219,8 @@ def _conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
         found.append(FeedbackCase.department_id == query.department_id)
     if query.departments is not None:
         found.append(FeedbackCase.department_id.in_(query.departments))
+    if not query.disputes and (query.category or query.department_id):
+        found.append(FeedbackCase.medical_dispute.is_(False))
     words = query.search.strip()
     if words:
         named = (

@@ -14,8 +14,9 @@ from litestar.types import ControllerRouterHandler
 
 from foundation.languages import gettext
 from foundation.web import cursors
+from foundation.web.api import TROUBLES
 from foundation.web.errors import UserMistake
-from patients import importing, labels, queries
+from patients import importing, labels, patients_api, queries
 from patients.feeds.messages import UnreadableFile
 from patients.intake_pages import LARGEST_BODY, Upload, received
 from patients.models import DataImport
@@ -72,6 +73,7 @@ class ImportPage(msgspec.Struct):
     sync_to_thread=True,
     request_max_body_size=LARGEST_BODY,
     summary="Import a patient list",
+    responses=TROUBLES,
 )
 def create_import(
     code: FromPath[str],
@@ -103,6 +105,7 @@ def create_import(
     needs=Action.IMPORT_PATIENTS,
     sync_to_thread=True,
     summary="List imported files",
+    responses=TROUBLES,
 )
 def list_imports(
     code: FromPath[str],
@@ -113,11 +116,14 @@ def list_imports(
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
         cursor = cursors.checked(session, DataImport, after)
         rows = queries.imports(session, after=cursor, limit=queries.PAGE + 1)
-        lines = [
-            ImportLine(**{field: getattr(row, field) for field in ImportLine.__struct_fields__})
-            for row in rows[: queries.PAGE]
-        ]
+        lines = [_line(row) for row in rows[: queries.PAGE]]
     return ImportPage(lines, lines[-1].id if len(rows) > queries.PAGE else None)
 
 
-handlers: list[ControllerRouterHandler | Any] = [create_import, list_imports]
+def _line(row: DataImport) -> ImportLine:
+    line = ImportLine(**{field: getattr(row, field) for field in ImportLine.__struct_fields__})
+    line.file_name = mask_numbers(line.file_name)
+    return line
+
+
+handlers: list[ControllerRouterHandler | Any] = [create_import, list_imports, *patients_api.handlers]
