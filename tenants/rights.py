@@ -43,6 +43,15 @@ class Action(StrEnum):
     VIEW_CASES = "view_cases"
     HANDLE_CASES = "handle_cases"
     EXPORT_CASES = "export_cases"
+    # For whom of a case's owners somebody acts, and who asks the patient in the end (S0-20 to S0-32).
+    ACT_AS_AGENT = "act_as_agent"
+    ACT_FOR_DEPARTMENT = "act_for_department"
+    ACT_FOR_OFFICE = "act_for_office"
+    CALL_BACK = "call_back"
+    # A medical dispute: to read more than its status line, to act for all its owners, to pass one on (S4-9).
+    VIEW_DISPUTES = "view_disputes"
+    HANDLE_DISPUTES = "handle_disputes"
+    HAND_OVER_DISPUTES = "hand_over_disputes"
     VIEW_PATIENTS = "view_patients"
     REVEAL = "reveal"
     IMPORT_PATIENTS = "import_patients"
@@ -82,12 +91,14 @@ MATRIX: dict[Role, frozenset[Action]] = {
         {
             A.WORK_QUEUE, A.FINISH_CALL, A.VIEW_CASES, A.HANDLE_CASES, A.VIEW_PATIENTS, A.REVEAL,
             A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.VIEW_PLANS,
+            A.ACT_AS_AGENT, A.CALL_BACK, A.HAND_OVER_DISPUTES,
         }
     ),
     Role.TEAM_LEAD: frozenset(
         {
             A.WORK_QUEUE, A.FINISH_CALL, A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS,
             A.REVEAL, A.IMPORT_PATIENTS, A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.VIEW_PLANS, A.VIEW_REPORTS,
+            A.ACT_AS_AGENT, A.CALL_BACK, A.HAND_OVER_DISPUTES,
         }
     ),
     Role.QA: frozenset({A.VIEW_CASES, A.VIEW_PATIENTS, A.VIEW_PLANS}),
@@ -106,6 +117,7 @@ MATRIX: dict[Role, frozenset[Action]] = {
             A.RUN_BENCHMARK, A.VIEW_INVOICES, A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE,
             A.MANAGE_SIGNIN, A.MANAGE_TOKENS, A.MANAGE_BRAND, A.VIEW_ONBOARDING, A.MANAGE_ONBOARDING,
             A.SUSPEND_HOSPITAL, A.MOVE_HOSPITAL, A.OFFBOARD_HOSPITAL, A.GRANT_SUPPORT, A.VIEW_AUDIT,
+            A.ACT_AS_AGENT, A.CALL_BACK, A.HAND_OVER_DISPUTES,
         }
     ),
     # Statistics go to the hospital's GM; others only through the GM (S4-16).
@@ -114,6 +126,7 @@ MATRIX: dict[Role, frozenset[Action]] = {
             A.VIEW_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS, A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK,
             A.GRANT_STATISTICS, A.VIEW_INVOICES, A.VIEW_ONBOARDING, A.SIGN_AGREEMENT, A.SIGN_DEPARTURE,
             A.GRANT_SUPPORT, A.VIEW_AUDIT,
+            A.VIEW_DISPUTES,
         }
     ),
     Role.HOSPITAL_ADMIN: frozenset(
@@ -122,11 +135,20 @@ MATRIX: dict[Role, frozenset[Action]] = {
             A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.DECIDE_REQUESTS, A.VIEW_PLANS, A.MANAGE_PEOPLE,
             A.MANAGE_SIGNIN, A.MANAGE_TOKENS, A.MANAGE_BRAND, A.VIEW_ONBOARDING, A.GRANT_SUPPORT,
             A.VIEW_AUDIT,
+            A.ACT_AS_AGENT, A.ACT_FOR_DEPARTMENT, A.ACT_FOR_OFFICE, A.CALL_BACK, A.VIEW_DISPUTES,
+            A.HANDLE_DISPUTES, A.HAND_OVER_DISPUTES,
         }
     ),
-    Role.DEPARTMENT_HEAD: frozenset({A.VIEW_CASES, A.HANDLE_CASES}),
+    Role.DEPARTMENT_HEAD: frozenset(
+        {A.VIEW_CASES, A.HANDLE_CASES, A.ACT_FOR_DEPARTMENT, A.VIEW_DISPUTES, A.HAND_OVER_DISPUTES}
+    ),
     # A medical dispute leaves the firm's hands and is the hospital's own (S4-9).
-    Role.MEDICAL_AFFAIRS: frozenset({A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.REVEAL}),
+    Role.MEDICAL_AFFAIRS: frozenset(
+        {
+            A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.REVEAL, A.ACT_FOR_OFFICE, A.CALL_BACK,
+            A.VIEW_DISPUTES, A.HANDLE_DISPUTES,
+        }
+    ),
     Role.HOSPITAL_FINANCE: frozenset({A.VIEW_INVOICES}),
     # Whoever watches the records can read and not change; whoever runs the system sees no patient
     # (GB/T 22239-2019, separation of administrators, 三员分立).

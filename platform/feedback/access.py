@@ -1,8 +1,8 @@
 """Which step who may make now: the buttons of a case, and the question every form is asked again (J3, S4-9).
 
-Pure. A role acts for an owner of the clocks; the hospital's admin (客服中心主任) stands in for a department
-that has
-nobody. A medical dispute is open to the hospital's own people alone.
+Pure. Which role has which right stands in `tenants.rights`: who acts for which owner of the clocks, and
+that a medical dispute is open to the hospital's own people alone. The hospital's admin (客服中心主任)
+stands in for a department that has nobody.
 """
 
 from __future__ import annotations
@@ -14,28 +14,16 @@ from uuid import UUID
 
 from feedback.errors import Refusal
 from feedback.models import FeedbackCase
-from tenants.rights import SIDES, Action, Role, allowed
+from tenants.rights import Action
 
 Act = Literal["acknowledge", "progress", "plan", "investigate", "handled", "callback", "medical_affairs"]
 
-OWNERS: Mapping[str, frozenset[Role]] = {
-    "agent": frozenset({Role.AGENT, Role.TEAM_LEAD, Role.FIRM_GM, Role.HOSPITAL_ADMIN}),
-    "department_head": frozenset({Role.DEPARTMENT_HEAD, Role.HOSPITAL_ADMIN}),
-    "complaint_officer": frozenset({Role.HOSPITAL_ADMIN, Role.MEDICAL_AFFAIRS}),
+# For whom of the owners of a limit which right acts.
+ACTS_FOR: Mapping[str, Action] = {
+    "agent": Action.ACT_AS_AGENT,
+    "department_head": Action.ACT_FOR_DEPARTMENT,
+    "complaint_officer": Action.ACT_FOR_OFFICE,
 }
-OFFICE = frozenset({Role.MEDICAL_AFFAIRS, Role.HOSPITAL_ADMIN})
-CALLERS = frozenset({Role.AGENT, Role.TEAM_LEAD, Role.FIRM_GM, Role.HOSPITAL_ADMIN, Role.MEDICAL_AFFAIRS})
-# An agent may not take lists away; a department and quality review have no need to (journeys.md, roles).
-EXPORTERS = frozenset(
-    {
-        Role.TEAM_LEAD,
-        Role.OPERATIONS,
-        Role.FIRM_GM,
-        Role.HOSPITAL_GM,
-        Role.HOSPITAL_ADMIN,
-        Role.MEDICAL_AFFAIRS,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +36,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who looks: the person, the roles held towards this hospital, the departments they are kept to."""
+    """Who looks: the person, what they may towards this hospital, the departments they are kept to."""
 
     person_id: UUID
-    roles: frozenset[Role]
+    rights: frozenset[Action]
     departments: frozenset[UUID] | None = None
 
-    @property
-    def of_the_firm(self) -> bool:
-        """Whether nobody of the hospital looks."""
-        return not any(SIDES[role] == "hospital" for role in self.roles)
-
-    def may_export(self) -> bool:
-        """Whether this person may take the ledger away as a file."""
-        return bool(self.roles & EXPORTERS)
+    def may(self, action: Action) -> bool:
+        """Whether this is among their rights."""
+        return action in self.rights
 
 
 def hidden_from(case: FeedbackCase, reader: Reader) -> bool:
     """Whether the reader sees no more than 由医务处处理 (S4-9)."""
-    return case.medical_dispute and reader.of_the_firm
+    return case.medical_dispute and not reader.may(Action.VIEW_DISPUTES)
 
 
 def possible(
@@ -80,12 +63,12 @@ def possible(
     `owners` are those of each limit of the present round by its kind, `acknowledged` who has taken the case
     up.
     """
-    if not allowed(reader.roles, Action.HANDLE_CASES):
+    if not reader.may(Action.HANDLE_CASES):
         return []
     if case.stage == "closed" or hidden_from(case, reader):
         return []
     if case.stage == "handled":
-        may_ask = bool(reader.roles & CALLERS) and reader.person_id != case.handled_by
+        may_ask = reader.may(Action.CALL_BACK) and reader.person_id != case.handled_by
         return [Step("callback")] if may_ask else []
     steps = [
         Step("acknowledge", owner)
@@ -99,7 +82,7 @@ def possible(
     last = next((owners[kind] for kind in ("direction", "confirm", "resolve") if kind in owners), ())
     if _one_of(last, case, reader):
         steps.append(Step("handled"))
-    if not case.medical_dispute and Role.MEDICAL_AFFAIRS not in reader.roles:
+    if not case.medical_dispute and reader.may(Action.HAND_OVER_DISPUTES):
         steps.append(Step("medical_affairs"))
     return steps
 
@@ -108,8 +91,8 @@ _STEPS: tuple[Literal["investigate", "plan"], ...] = ("investigate", "plan")
 
 
 def acts_for(owner: str, case: FeedbackCase, reader: Reader) -> bool:
-    """Whether one of the reader's roles acts for this owner; in a dispute the office acts for everybody."""
-    return bool(reader.roles & (OWNERS[owner] | (OFFICE if case.medical_dispute else frozenset())))
+    """Whether the reader acts for this owner; in a dispute the office acts for everybody."""
+    return reader.may(ACTS_FOR[owner]) or (case.medical_dispute and reader.may(Action.HANDLE_DISPUTES))
 
 
 def _one_of(owners: Collection[str], case: FeedbackCase, reader: Reader) -> bool:

@@ -16,7 +16,8 @@ from feedback.access import Reader
 from feedback.cases import NewCase
 from feedback.clock import Tier
 from feedback.errors import CaseRefused, UnknownCase
-from feedback.panels import call_going_on, lowest_level
+from feedback.models import CaseClock
+from feedback.panels import call_going_on, is_callback, lowest_level
 from feedback.tags import Tag, TierProposal, by_code, propose_tier
 from foundation.database import HospitalSession
 from foundation.languages import gettext as _
@@ -110,7 +111,7 @@ def for_callback(
     recorded.
     """
     with visit.hospital(code, Action.HANDLE_CASES) as session:
-        held = _held_task(session, task, visit)
+        held = _held_callback(session, task, case_id, visit)
         found = _found(session, case_id, visit, code)
     done = next((e for e in reversed(found.events) if e.kind == "handled"), None)
     return fragment(
@@ -137,7 +138,7 @@ def callback_answer(
 ) -> Response[str]:
     """The patient's answer, from the card; the call itself ends by its outcome as usual."""
     with visit.hospital(code, Action.HANDLE_CASES) as session:
-        _held_task(session, data.task_id, visit)
+        _held_callback(session, data.task_id, case_id, visit)
         level = None if data.level == "refused" else labels.level_of(data.level)
         try:
             case = service.record_callback(
@@ -189,20 +190,33 @@ def _held_task(session: HospitalSession, task_id: UUID, visit: Visit) -> Contact
     return task
 
 
+def _held_callback(session: HospitalSession, task_id: UUID, case_id: UUID, visit: Visit) -> ContactTask:
+    """The callback on this agent's card, which asks of this case and of no other; else as `_held_task`."""
+    task = _held_task(session, task_id, visit)
+    clock = (
+        session.get(CaseClock, (session.tenant_id, task.source_id)) if is_callback(session, task) else None
+    )
+    if clock is None or clock.case_id != case_id:
+        raise NotFound
+    return task
+
+
 def _department(session: HospitalSession, task: ContactTask, chosen: str) -> UUID | None:
-    """The department chosen on the form, else the one of the stay."""
-    try:
-        place = session.get(Department, (session.tenant_id, UUID(chosen)))
-    except ValueError:
-        place = None
-    if place is not None:
+    """The department chosen on the form, else the one of the stay; `NotFound` for one of another hospital."""
+    if chosen:
+        try:
+            place = session.get(Department, (session.tenant_id, UUID(chosen)))
+        except ValueError:
+            place = None
+        if place is None:
+            raise NotFound
         return place.id
     stay = session.get(Encounter, (session.tenant_id, task.encounter_id)) if task.encounter_id else None
     return stay.department_id if stay else None
 
 
 def _found(session: HospitalSession, case_id: UUID, visit: Visit, code: str) -> detail.CaseDetail:
-    reader = Reader(visit.person.id, visit.reached[code].roles, visit.departments(code))
+    reader = Reader(visit.person.id, visit.rights(code), visit.departments(code))
     try:
         return detail.case_detail(session, case_id, reader, visit.now)
     except UnknownCase as error:

@@ -32,8 +32,23 @@ def columns() -> list[Column]:
     ]
 
 
-def cells(row: LedgerRow, now: datetime) -> dict[str, Any]:
+def hidden(row: LedgerRow, query: LedgerQuery) -> bool:
+    """Whether the reader of this list sees of the row no more than its status line (S4-9)."""
+    return row.medical_dispute and not query.disputes
+
+
+def cells(row: LedgerRow, now: datetime, query: LedgerQuery) -> dict[str, Any]:
     """One row as it is read: texts in the current language, times as times."""
+    if hidden(row, query):
+        return dict.fromkeys((column.key for column in columns()), "") | {
+            "number": row.number,
+            "received": row.received_at,
+            "subject": _("Medical dispute"),
+            "owner": _("Medical affairs"),
+            "stage": labels.stage_name(row.stage),
+            "due": None,
+            "round": None,
+        }
     return {
         "number": row.number,
         "received": row.received_at,
@@ -56,7 +71,7 @@ def sheet(rows: Sequence[LedgerRow], query: LedgerQuery, *, by: str, now: dateti
     return Sheet(
         name=_("Feedback ledger"),
         columns=columns(),
-        rows=[cells(row, now) for row in rows],
+        rows=[cells(row, now, query) for row in rows],
         notes=(
             _("Exported by {name}, {time}", name=by, time=format_datetime(now)),
             _("Filter: {text}", text=filter_text(query)),

@@ -48,6 +48,11 @@ def task_closed(session: HospitalSession, task: ContactTask, outcome: Outcome, n
     case = case_of_clock(session, task.source_id)
     if case is None:
         return
+    if case.medical_dispute and not log.has_a_say(session, session.scope.actor):
+        # Handed to medical affairs while the call was waiting: what the firm's call came to changes nothing.
+        told = {"state": task.state, "outcome": outcome.value}
+        log.write(session, case, "callback_ended", actor=session.scope.actor, now=now, **told)
+        return
     if outcome in ANSWERED:
         # The patient was reached: what they said of the handling is the whole reason of this call (S0-31).
         raise OutcomeIncomplete("callback_level")

@@ -11,7 +11,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import exists, select
+from sqlalchemy import select
 
 from feedback.clock import Deadline, Tier, deadlines
 from feedback.errors import CaseRefused, UnknownCase
@@ -20,6 +20,7 @@ from foundation.database import HospitalSession
 from foundation.scope import Actor
 from tenants.keys import data_key
 from tenants.models import Membership
+from tenants.rights import Action, Role, allowed
 
 
 def take(session: HospitalSession, case_id: UUID, actor: Actor) -> FeedbackCase:
@@ -38,17 +39,26 @@ def take(session: HospitalSession, case_id: UUID, actor: Actor) -> FeedbackCase:
         raise UnknownCase(str(case_id))
     if case.stage == "closed":
         raise CaseRefused("closed")
-    if case.medical_dispute and not of_the_hospital(session, actor):
+    if case.medical_dispute and not has_a_say(session, actor):
         raise CaseRefused("medical_affairs")
     return case
 
 
-def of_the_hospital(session: HospitalSession, actor: Actor) -> bool:
-    """Whether the actor belongs to the hospital itself; scheduled work does, the firm's people do not."""
+def has_a_say(session: HospitalSession, actor: Actor) -> bool:
+    """Whether the actor may change a medical dispute (S4-9): a role held at the hospital itself says so.
+    Scheduled work may, the firm's people never.
+    """
     if actor.id is None:
         return True
-    own = select(1).where(Membership.person_id == actor.id, Membership.tenant_id == session.tenant_id)
-    return bool(session.scalar(select(exists(own))))
+    roles = session.scalars(
+        select(Membership.role).where(
+            Membership.person_id == actor.id,
+            Membership.tenant_id == session.tenant_id,
+            Membership.accepted_at.is_not(None),
+        )
+    )
+    held = [Role(role) for role in roles]
+    return allowed(held, Action.HANDLE_CASES) and allowed(held, Action.VIEW_DISPUTES)
 
 
 def write(

@@ -74,7 +74,7 @@ def cases(
             for name in VIEWS
         ],
         heads=[column.title for column in export.columns()],
-        lines=[(row, export.cells(row, visit.now)) for row in rows],
+        lines=[(row, export.cells(row, visit.now, query), export.hidden(row, query)) for row in rows],
         size=size,
         first=offset + 1 if rows else 0,
         last=offset + len(rows),
@@ -84,12 +84,12 @@ def cases(
         tiers=[(str(number), labels.tier_name(number)) for number in (1, 2, 3)],
         departments=[(str(id_), name) for id_, name in choices],
         exports=[(kind, _address(code, query, format=kind)) for kind in ("xlsx", "csv")]
-        if reader_of(visit, code).may_export()
+        if visit.may(Action.EXPORT_CASES, code)
         else [],
     )
 
 
-@get("/h/{code:str}/cases/export", needs=Action.VIEW_CASES, sync_to_thread=True)
+@get("/h/{code:str}/cases/export", needs=Action.EXPORT_CASES, sync_to_thread=True)
 def export_cases(
     code: FromPath[str],
     visit: Visit,
@@ -101,9 +101,7 @@ def export_cases(
     format: FromQuery[str] = "xlsx",  # noqa: A002 - the word in the address
 ) -> Response[bytes]:
     """The ledger as a file, whole: the columns, rows and order of the page."""
-    with visit.hospital(code, Action.VIEW_CASES) as session:
-        if not reader_of(visit, code).may_export():
-            raise Forbidden
+    with visit.hospital(code, Action.EXPORT_CASES) as session:
         query = query_of(visit, code, view, category, tier, department, search)
         rows = ledger(session, query, visit.now)
         audit.record(
@@ -194,7 +192,7 @@ def _take(session: HospitalSession, case_id: UUID, wanted: Step, data: StepForm,
 
 def reader_of(visit: Visit, code: str) -> Reader:
     """Who looks, towards this hospital."""
-    return Reader(visit.person.id, visit.reached[code].roles, visit.departments(code))
+    return Reader(visit.person.id, visit.rights(code), visit.departments(code))
 
 
 def query_of(
@@ -209,6 +207,7 @@ def query_of(
         department_id=_uuid(department),
         search=search.strip()[:40],
         departments=visit.departments(code),
+        disputes=visit.may(Action.VIEW_DISPUTES, code),
     )
 
 

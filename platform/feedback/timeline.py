@@ -31,7 +31,11 @@ def cases_of(session: HospitalSession, patient_id: UUID) -> list[Entry]:
             at=row.received_at,
             kind="case",
             title=_("Feedback {number}", number=row.number),
-            detail=f"{labels.tag_name(row.tag)} · {labels.stage_name(row.stage)}",
+            # Of a dispute the firm's people know that there is one, and no more (S4-9).
+            detail=(
+                f"{_('Medical dispute') if row.medical_dispute else labels.tag_name(row.tag)} · "
+                f"{labels.stage_name(row.stage)}"
+            ),
             tone="neutral" if row.stage == "closed" else "warn",
             path=f"cases/{row.id}",
         )

@@ -152,7 +152,7 @@ def test_a_grant_ends_by_itself_and_the_try_after_it_is_on_record(
     clock.at = datetime.fromisoformat("2026-10-31T23:30:00+08:00")
     browser.enter(world.people["heqing_admin"])
     assert browser.get(f"{REPORTS}/2026-09").status_code == 200
-    clock.at += timedelta(hours=1)
+    clock.at += timedelta(minutes=31)
     assert browser.get(f"{REPORTS}/2026-09").status_code == 403
     assert refusals(world) == ["statistics /h/{code}/reports/{month}"]
 
