@@ -96,8 +96,8 @@ def ledger(
 def newest(
     session: HospitalSession, query: LedgerQuery, now: datetime, *, after: UUID | None = None, limit: int
 ) -> list[LedgerRow]:
-    """The rows as they came in, the newest first, behind the row of the cursor: for programs, whose pages must
-    not move while limits run out."""
+    """The rows as they came in, the newest first, behind the row of the cursor: for programs, whose pages
+    must not move while limits run out."""
     statement, _due = _ledger(session, query, now)
     if after is not None:
         statement = statement.where(FeedbackCase.id < after)

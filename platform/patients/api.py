@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery, MultipartBody
 from litestar.types import ControllerRouterHandler
 
 from foundation.languages import gettext
+from foundation.masking import mask_numbers
 from foundation.web import cursors
 from foundation.web.api import TROUBLES
 from foundation.web.errors import UserMistake
