@@ -122,5 +122,4 @@ def _firm_name(firm_id: UUID | None) -> str:
     with database.firm(FirmScope(firm_id, (), Actor.system("invitation"), "invitation")) as session:
         firm = session.get_one(Firm, firm_id)
     zh = languages.current() == "zh_Hans"
-    own = (firm.shown_name, firm.name) if zh else (firm.shown_name_en, firm.name_en)
-    return own[0] or own[1] or firm.name
+    return firm.name if zh else firm.name_en or firm.name
