@@ -14,7 +14,18 @@ from foundation import languages
 from foundation.runtime import Runtime
 from foundation.web.access import PUBLIC
 from foundation.web.pages import redirect
-from tenants import admin, departure_pages, entry, hospital_pages, me_pages, service, signin_pages
+from tenants import (
+    admin,
+    departure_pages,
+    entry,
+    hospital_pages,
+    me_pages,
+    people_pages,
+    provider_pages,
+    service,
+    signin_pages,
+    token_pages,
+)
 
 
 class LanguageForm(msgspec.Struct):
@@ -52,6 +63,9 @@ handlers = [
     *signin_pages.handlers,
     *me_pages.handlers,
     *admin.handlers,
+    *people_pages.handlers,
+    *token_pages.handlers,
+    *provider_pages.handlers,
     *departure_pages.handlers,
     *hospital_pages.handlers,
 ]

@@ -79,7 +79,9 @@ RAIL = [
     Item("audit", mark("Audit trail"), "shield-check", Action.VIEW_AUDIT, "/h/{code}/audit", "/firm/audit"),
     Item("departure", mark("Departure"), "logout", Action.SIGN_DEPARTURE, "/h/{code}/departure"),
     Item("operations", mark("Operations"), "heartbeat", Action.VIEW_OPERATIONS, "/operations"),
-    Item("settings", mark("Settings"), "settings", Action.MANAGE_HOSPITALS, "/firm/hospitals"),
+    Item(
+        "settings", mark("Settings"), "settings", Action.MANAGE_PEOPLE, "/h/{code}/people", "/firm/hospitals"
+    ),
 ]
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, LargeBinary, Table, cast, false, func, or_, select
+from sqlalchemy import Column, ColumnElement, LargeBinary, Table, any_, cast, false, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import Text
 
@@ -120,13 +120,13 @@ def file_pointers(session: ScopedSession, tenant_id: UUID, rows: Rows) -> dict[t
 def named_condition(table: Table, rows: Rows) -> ColumnElement[bool]:
     """Of a table that names its subject as `kind:id`: the rows about any of these rows."""
     ids = sorted({str(row_id) for found in rows.values() for row_id in found})
-    return func.split_part(table.c.subject, ":", 2) == func.any(cast(ids, ARRAY(Text)))
+    return func.split_part(table.c.subject, ":", 2) == any_(cast(ids, ARRAY(Text)))
 
 
 def among(column: ColumnElement[Any], ids: Iterable[UUID]) -> ColumnElement[bool]:
     """The column is one of these ids, by one parameter whatever their number."""
     listed = list(ids)
-    return column == func.any(cast(listed, ARRAY(column.type))) if listed else false()
+    return column == any_(cast(listed, ARRAY(column.type))) if listed else false()
 
 
 def deletion_order() -> list[Table]:
