@@ -21,18 +21,24 @@ from foundation.languages import (
     speaking,
 )
 from foundation.languages import gettext as _
+from tenants.branding import NO_LETTERHEAD, Letterhead
 
 TEMPLATE = Path(__file__).parent / "templates" / "billing" / "invoice.typ"
 BRAND = "回环 CareLoop"
 
 
-def invoice_pdf(statement: Statement, language: Language, *, now: datetime) -> bytes:
+def invoice_pdf(
+    statement: Statement, language: Language, *, now: datetime, head: Letterhead = NO_LETTERHEAD
+) -> bytes:
     """The bytes of the PDF in one language. `now` is printed as the time of making; a draft says so.
 
-    The same statement, language and time give the same bytes.
+    `head` is the firm's brand; the seller keeps the legal name of the contract. The same statement, language,
+    time and head give the same bytes.
     """
     with speaking(language):
-        return render_pdf(TEMPLATE, _content(statement, language, now))
+        content = _content(statement, language, now)
+        shown = {"brand": head.label or BRAND, "logo": head.logo_name}
+        return render_pdf(TEMPLATE, content | shown, images=head.images)
 
 
 def _content(statement: Statement, language: Language, now: datetime) -> dict[str, Any]:
@@ -42,7 +48,6 @@ def _content(statement: Statement, language: Language, now: datetime) -> dict[st
     seller = _seller(statement, chinese=chinese)
     return {
         "lang": "zh" if chinese else "en",
-        "brand": BRAND,
         "owner": seller,
         "title": _("Invoice for follow-up services"),
         "subtitle": f"{hospital} · {format_month(invoice.month)}",

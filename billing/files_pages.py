@@ -34,7 +34,9 @@ def invoice_file(
         if invoice.pdf_file_id is not None and wanted == "zh_Hans":
             content = files.get(session, data_key(session), invoice.pdf_file_id)[1]
         else:
-            content = invoice_pdf(found, wanted, now=invoice.issued_at or visit.now)
+            content = invoice_pdf(
+                found, wanted, now=invoice.issued_at or visit.now, head=queries.head_of(session, found)
+            )
         _record(session, visit, found, "pdf")
     return _download(content, f"{_name(found)}.pdf", "application/pdf")
 

@@ -20,6 +20,7 @@ from foundation.calendar import add_months, first_of_month, local_date
 from foundation.database import FirmSession, HospitalSession
 from foundation.languages import current, format_month, gettext
 from patients.models import Encounter, Enrolment, Patient
+from tenants import branding
 from tenants.models import Department, Hospital
 
 
@@ -197,6 +198,11 @@ def statement(session: HospitalSession, invoice: Invoice) -> Statement:
         lines=lines,
         proof=Proof(own["carried"], own["new"], own["cancelled"], left or 0, invoice.corrected),
     )
+
+
+def head_of(session: HospitalSession, _found: Statement) -> branding.Letterhead:
+    """The brand under which the firm of this statement's contract writes."""
+    return branding.firm_letterhead(session)
 
 
 def patients_behind(

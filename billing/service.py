@@ -198,7 +198,8 @@ def issue(session: HospitalSession, invoice_id: UUID, *, now: datetime) -> Invoi
     invoice.due_on = local_date(now) + timedelta(days=contract.due_days)
     invoice.payment = contract.payment
     session.flush()
-    pdf = document.invoice_pdf(queries.statement(session, invoice), "zh_Hans", now=now)
+    found = queries.statement(session, invoice)
+    pdf = document.invoice_pdf(found, "zh_Hans", now=now, head=queries.head_of(session, found))
     invoice.pdf_file_id = files.put(
         session,
         data_key(session),

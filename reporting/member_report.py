@@ -22,6 +22,7 @@ from reporting.disclosure import Thresholds
 from reporting.groups import group_name, group_number, measure_name
 from reporting.peers import Compared, GroupValue, by_measure, group_used
 from reporting.words import TableView, TileView, basis, interval, reason, rounded, value
+from tenants.branding import NO_LETTERHEAD, Letterhead
 
 TEMPLATES = Path(__file__).parent / "templates" / "reporting"
 
@@ -100,14 +101,21 @@ def rules(thresholds: Thresholds) -> list[str]:
     ]
 
 
-def member_pdf(report: MemberReport, *, made_at: datetime, language: Language = "zh_Hans") -> bytes:
+def member_pdf(
+    report: MemberReport,
+    *,
+    made_at: datetime,
+    language: Language = "zh_Hans",
+    head: Letterhead = NO_LETTERHEAD,
+) -> bytes:
     """The comparison on one page or two."""
     with speaking(language):
         view = member_view(report)
         data = {
             "lang": "zh" if language == "zh_Hans" else "en",
             "title": view.title,
-            "brand": _("CareLoop"),
+            "brand": head.label or _("CareLoop"),
+            "logo": head.logo_name,
             "owner": report.label,
             "subtitle": f"{report.label} · {view.month}",
             "generated": _(
@@ -131,7 +139,9 @@ def member_pdf(report: MemberReport, *, made_at: datetime, language: Language = 
                 "correction": _("Correction of an earlier version"),
             },
         }
-        return render_pdf(TEMPLATES / "benchmark.typ", data, images={"dots.svg": view.figure.image})
+        return render_pdf(
+            TEMPLATES / "benchmark.typ", data, images={"dots.svg": view.figure.image} | head.images
+        )
 
 
 def member_xlsx(report: MemberReport, *, made_at: datetime, language: Language = "zh_Hans") -> bytes:

@@ -17,6 +17,7 @@ from reporting.figures import MonthFigures, freeze, thaw
 from reporting.measures import month_figures
 from reporting.models import MonthlyReport
 from reporting.monthly_files import key_changes, month_pdf, month_xlsx
+from tenants import branding
 from tenants.keys import data_key
 from tenants.models import Hospital
 
@@ -49,6 +50,7 @@ def make_report(
         made_at=now,
         language=language,
         changes=_changes(before, figures, language),
+        head=branding.report_letterhead(session),
     )
     xlsx = month_xlsx(figures, hospital=name, made_at=now, language=language)
     stem, key = f"{hospital.code}-{first:%Y-%m}-v{version}", data_key(session)

@@ -15,6 +15,7 @@ from reporting import labels
 from reporting.figures import MonthFigures
 from reporting.monthly_view import MonthView, month_view, trend
 from reporting.words import TableView
+from tenants.branding import NO_LETTERHEAD, Letterhead
 
 TEMPLATES = Path(__file__).parent / "templates" / "reporting"
 CHART_HEIGHT = 350  # fills the first page
@@ -29,6 +30,7 @@ def month_pdf(
     made_at: datetime,
     language: Language = "zh_Hans",
     changes: Sequence[str] = (),
+    head: Letterhead = NO_LETTERHEAD,
 ) -> bytes:
     """Two pages for the director (J3): five sentences, tiles and one chart; then the tables.
 
@@ -40,7 +42,8 @@ def month_pdf(
         data = {
             "lang": "zh" if language == "zh_Hans" else "en",
             "title": view.title,
-            "brand": _("CareLoop"),
+            "brand": head.label or _("CareLoop"),
+            "logo": head.logo_name,
             "owner": hospital,
             "subtitle": f"{hospital} · {view.month}",
             "generated": _("Made {at}, version {version}", at=format_datetime(made_at), version=version),
@@ -60,7 +63,8 @@ def month_pdf(
                 "correction": _("Correction of an earlier version"),
             },
         }
-        return render_pdf(TEMPLATES / "monthly.typ", data, images={"trend.svg": drawing.image})
+        images = {"trend.svg": drawing.image} | head.images
+        return render_pdf(TEMPLATES / "monthly.typ", data, images=images)
 
 
 def month_xlsx(

@@ -81,6 +81,7 @@ def overview_pdf(found: BenchmarkRun, *, language: Language = "zh_Hans") -> byte
             "lang": "zh" if language == "zh_Hans" else "en",
             "title": view.title,
             "brand": _("CareLoop"),
+            "logo": "",
             "owner": view.firm,
             "subtitle": f"{view.firm} · {view.month}",
             "generated": _(

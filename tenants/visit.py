@@ -26,6 +26,8 @@ from foundation.scope import Actor, FirmScope, HospitalScope, PlatformScope
 from foundation.web import navigation
 from foundation.web.access import PUBLIC, SIGNED_IN
 from foundation.web.errors import Forbidden, NotFound, NotSignedIn, UserMistake
+from tenants import branding
+from tenants.branding import BrandFace
 from tenants.faces import (
     GRANT_OPENS,
     Grant,
@@ -222,6 +224,32 @@ class Visit:
     # -- what the layout shows
 
     @property
+    def brand(self) -> BrandFace | None:
+        """Under which brand the pages appear (SC-59): the firm's people see the firm's, a hospital's people
+        their hospital's; None is the product's own.
+        """
+        reached = self.reached.get(self.code or "")
+        members = reached.members if reached else self.members
+        at = next((m for m in members if m.support is None and (m.firm_id or m.tenant_id)), None)
+        if at is None:
+            return None
+        with self.platform() as session:
+            return branding.shown_to(session, firm_id=at.firm_id, tenant_id=at.tenant_id)
+
+    @property
+    def banner(self) -> str:
+        """What everybody must know on this hospital's pages (or a suspended firm's): its stage, if it is not
+        active.
+        """
+        reached = self.reached.get(self.code or "")
+        if reached is not None and reached.face.firm_state == reached.face.state == "active":
+            return ""
+        if reached is not None:
+            return stage_banner(reached.face)
+        suspended = any(r.face.firm_state != "active" for r in self.reached.values())
+        return _(FIRM_SUSPENDED) if suspended else ""
+
+    @property
     def chip(self) -> HospitalFace | None:
         """The hospital of the address."""
         reached = self.reached.get(self.code or "")
@@ -296,10 +324,29 @@ STAGE_SENTENCES = {
 }
 
 
+FIRM_SUSPENDED = mark("The firm is suspended; everything can be read and nothing changed.")
+BANNERS = {
+    "onboarding": mark("{name} is not live yet: data may come in, nobody is called and nothing is billed."),
+    "suspended": mark(
+        "{name} is suspended: scheduled calls have stopped. Complaints can be worked on, everything can be "
+        "read and exported."
+    ),
+    "leaving": mark("{name} is leaving: its data can be read and exported; complaints can be closed."),
+    "active": "",
+}
+
+
+def stage_banner(face: HospitalFace) -> str:
+    """What stands on every page of a hospital that is not active."""
+    if face.firm_state != "active":
+        return _(FIRM_SUSPENDED)
+    return _(BANNERS[face.state], name=face.label)
+
+
 def stage_sentence(face: HospitalFace) -> str:
     """Why nobody can do this here now."""
     if face.firm_state != "active":
-        return _("The firm is suspended; everything can be read and nothing changed.")
+        return _(FIRM_SUSPENDED)
     return _(STAGE_SENTENCES[face.state], name=face.label)
 
 

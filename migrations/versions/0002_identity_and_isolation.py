@@ -25,7 +25,6 @@ def upgrade() -> None:
     _change_directory_entry()
     _change_firm()
     _change_firm_event()
-    _change_hospital()
     _change_invitation()
     _change_ledger_entry()
     _change_membership()
@@ -35,12 +34,14 @@ def upgrade() -> None:
     _change_signin_event()
     _change_signin_session()
     _change_suppression()
+    _change_hospital()
     _create_access_refusal()
     _create_departure()
     _create_hospital_move()
     _create_identity_provider()
     _create_support_access()
     _create_api_token()
+    _create_brand()
     _create_external_identity()
     _create_past_password()
     _create_provider_attempt()
@@ -96,11 +97,6 @@ def _change_directory_entry() -> None:
 
 def _change_firm() -> None:
     op.add_column("firm", sa.Column("state", sa.Text(), server_default="active", nullable=False))
-    op.add_column("firm", sa.Column("shown_name", sa.Text(), server_default="", nullable=False))
-    op.add_column("firm", sa.Column("shown_name_en", sa.Text(), server_default="", nullable=False))
-    op.add_column("firm", sa.Column("colour", sa.Text(), server_default="", nullable=False))
-    op.add_column("firm", sa.Column("logo", sa.LargeBinary(), nullable=True))
-    op.add_column("firm", sa.Column("logo_type", sa.Text(), nullable=True))
     op.create_check_constraint(op.f("ck_firm_state"), "firm", "state IN ('active','suspended')")
 
 
@@ -118,17 +114,6 @@ def _change_firm_event() -> None:
     op.alter_column("firm_event", "hash", nullable=False)
     op.create_index("ix_firm_event_at", "firm_event", ["firm_id", "at"], unique=False)
     op.create_unique_constraint(op.f("uq_firm_event_firm_id_seq"), "firm_event", ["firm_id", "seq"])
-
-
-def _change_hospital() -> None:
-    op.add_column("hospital", sa.Column("shown_name", sa.Text(), server_default="", nullable=False))
-    op.add_column("hospital", sa.Column("shown_name_en", sa.Text(), server_default="", nullable=False))
-    op.add_column("hospital", sa.Column("logo", sa.LargeBinary(), nullable=True))
-    op.add_column("hospital", sa.Column("logo_type", sa.Text(), nullable=True))
-    op.drop_constraint(op.f("ck_hospital_state"), "hospital", type_="check")
-    op.create_check_constraint(
-        op.f("ck_hospital_state"), "hospital", "state IN ('onboarding','active','suspended','leaving','left')"
-    )
 
 
 def _change_invitation() -> None:
@@ -211,6 +196,13 @@ def _change_suppression() -> None:
         "reason IN ('deceased','cured','special','refused','hospital','dispute','restricted')",
     )
     op.drop_column("suppression", "note")
+
+
+def _change_hospital() -> None:
+    op.drop_constraint(op.f("ck_hospital_state"), "hospital", type_="check")
+    op.create_check_constraint(
+        op.f("ck_hospital_state"), "hospital", "state IN ('onboarding','active','suspended','leaving','left')"
+    )
 
 
 def _create_access_refusal() -> None:
@@ -400,6 +392,28 @@ def _create_api_token() -> None:
     op.create_index(op.f("ix_api_token_person_id"), "api_token", ["person_id"], unique=False)
     op.create_index(op.f("ix_api_token_tenant_id"), "api_token", ["tenant_id"], unique=False)
     _wall("api_token", "platform")
+
+
+def _create_brand() -> None:
+    op.create_table(
+        "brand",
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("shown_name", sa.Text(), nullable=False),
+        sa.Column("shown_name_en", sa.Text(), nullable=False),
+        sa.Column("colour", sa.Text(), nullable=False),
+        sa.Column("logo", sa.LargeBinary(), nullable=True),
+        sa.Column("logo_type", sa.Text(), nullable=True),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_by", sa.Text(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["code"], ["directory_entry.code"], name=op.f("fk_brand_code_directory_entry")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_brand")),
+        sa.UniqueConstraint("code", name=op.f("uq_brand_code")),
+    )
+    _wall("brand", "platform")
 
 
 def _create_external_identity() -> None:

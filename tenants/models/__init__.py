@@ -1,6 +1,7 @@
 """Tables of firms, hospitals, people, their sign-in, and a hospital's life with a firm."""
 
 from tenants.models.directory import (
+    Brand,
     Department,
     DirectoryEntry,
     Firm,
@@ -38,6 +39,7 @@ from tenants.models.people import (
 __all__ = [
     "AccessRefusal",
     "ApiToken",
+    "Brand",
     "Department",
     "Departure",
     "DirectoryEntry",

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from foundation.chain import ChainColumns
@@ -36,10 +36,28 @@ class DirectoryEntry(PlatformRow):
     )
 
 
-class Firm(Base):
-    """An outsourcing firm (外包公司). `shown_name`, `colour` and `logo` are its face towards people
-    (white label); empty ones fall back to the name and the product's own.
+class Brand(PlatformRow):
+    """The face of a firm or a hospital towards people (自有品牌, SC-59): shown before anybody has signed in,
+    so it stands with the directory. An empty name falls back to the real one, an empty colour to the
+    product's.
+
+    `version` is a digest of the logo's bytes: a changed logo has a changed address.
     """
+
+    __tablename__ = "brand"
+    code: Mapped[str] = mapped_column(ForeignKey("directory_entry.code"), unique=True)
+    shown_name: Mapped[str]
+    shown_name_en: Mapped[str]
+    colour: Mapped[str]
+    logo: Mapped[bytes | None] = mapped_column(deferred=True)
+    logo_type: Mapped[str | None]
+    version: Mapped[str]
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str]
+
+
+class Firm(Base):
+    """An outsourcing firm (外包公司)."""
 
     __tablename__ = "firm"
     table_class = "firm"
@@ -48,11 +66,6 @@ class Firm(Base):
     name: Mapped[str]
     name_en: Mapped[str]
     state: Mapped[str] = mapped_column(default="active", server_default="active")
-    shown_name: Mapped[str] = mapped_column(default="", server_default="")
-    shown_name_en: Mapped[str] = mapped_column(default="", server_default="")
-    colour: Mapped[str] = mapped_column(default="", server_default="")
-    logo: Mapped[bytes | None] = mapped_column(deferred=True)
-    logo_type: Mapped[str | None]
     created_at: Mapped[datetime]
     __table_args__ = (CheckConstraint("state IN ('active','suspended')", name="state"),)
 
@@ -78,10 +91,6 @@ class Hospital(Base):
     colour: Mapped[str]
     state: Mapped[str]
     outpatient_rate: Mapped[Decimal]
-    shown_name: Mapped[str] = mapped_column(default="", server_default="")
-    shown_name_en: Mapped[str] = mapped_column(default="", server_default="")
-    logo: Mapped[bytes | None] = mapped_column(deferred=True)
-    logo_type: Mapped[str | None]
     wrapped_key: Mapped[bytes | None]
     created_at: Mapped[datetime]
     __table_args__ = (

@@ -41,8 +41,24 @@ class HospitalSwitch(Protocol):
     def href(self) -> str: ...
 
 
+class Brand(Protocol):
+    """Under which name, colour and logo the pages appear."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def colour(self) -> str: ...
+    @property
+    def logo(self) -> str: ...
+
+
 class Viewer(Protocol):
     """Who looks at the page, as far as the layout must know."""
+
+    @property
+    def brand(self) -> Brand | None: ...
+    @property
+    def banner(self) -> str: ...
 
     @property
     def display_name(self) -> str: ...
