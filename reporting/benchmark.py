@@ -29,7 +29,7 @@ from reporting.member_report import MemberReport, member_pdf, member_xlsx
 from reporting.models import BenchmarkReport, BenchmarkRun
 from reporting.monthly import PDF, XLSX
 from reporting.peers import Comparison, Member, Released, compare
-from tenants import agreement
+from tenants import agreement, branding
 from tenants.firm_audit import note
 from tenants.keys import data_key
 from tenants.models import Firm, Hospital
@@ -157,7 +157,8 @@ def store_files(session: HospitalSession, report_id: UUID, *, now: datetime) -> 
     told, key = thaw(report.figures, MemberReport), data_key(session)
     made_at = report.released_at or now
     stem = f"{told.code}-{told.month:%Y-%m}-benchmark-v{told.version}"
-    pdf, xlsx = member_pdf(told, made_at=made_at), member_xlsx(told, made_at=made_at)
+    pdf = member_pdf(told, made_at=made_at, head=branding.report_letterhead(session))
+    xlsx = member_xlsx(told, made_at=made_at)
     report.pdf_file_id = files.put(session, key, name=f"{stem}.pdf", media_type=PDF, content=pdf, now=now)
     report.xlsx_file_id = files.put(session, key, name=f"{stem}.xlsx", media_type=XLSX, content=xlsx, now=now)
     session.flush()

@@ -24,6 +24,7 @@ from reporting.monthly import PDF, XLSX
 from reporting.months import month_of, month_text
 from reporting.overview import overview_pdf, overview_view, overview_xlsx
 from reporting.report_pages import download
+from tenants import branding
 from tenants.faces import Grant
 from tenants.firm_audit import note
 from tenants.keys import data_key
@@ -95,7 +96,12 @@ def member_pdf_file(
         if wanted == "zh_Hans" and report.pdf_file_id is not None:
             content = files.get(session, data_key(session), report.pdf_file_id)[1]
         else:
-            content = member_pdf(told, made_at=report.released_at or visit.now, language=wanted)
+            content = member_pdf(
+                told,
+                made_at=report.released_at or visit.now,
+                language=wanted,
+                head=branding.report_letterhead(session),
+            )
         _read(session, visit, first, report, opened, "pdf")
     return download(content, f"{code}-{month}-benchmark-v{report.version}.pdf", PDF)
 

@@ -25,6 +25,7 @@ from reporting.models import MonthlyReport
 from reporting.monthly import PDF, XLSX, figures_of, latest_report
 from reporting.monthly_files import key_changes, month_csv, month_pdf, month_xlsx
 from reporting.months import month_of, month_text
+from tenants import branding
 from tenants.faces import Grant
 from tenants.keys import data_key
 from tenants.rights import Action
@@ -161,6 +162,7 @@ def pdf_file(
                 made_at=report.made_at,
                 language=wanted,
                 changes=_changes(session, report, figures_of(report)),
+                head=branding.report_letterhead(session),
             )
         _read(session, visit, first, report, opened, "pdf")
     return download(content, f"{code}-{month}-v{report.version}.pdf", PDF)
