@@ -1,4 +1,4 @@
-"""The firm's settings: its people with their roles and hospitals."""
+"""The firm's people, with their roles and hospitals; and what else stands among the firm's settings."""
 
 from __future__ import annotations
 
@@ -13,26 +13,14 @@ from litestar.response import Redirect
 
 from foundation.languages import bilingual
 from foundation.languages import gettext as _
-from foundation.web.errors import NotFound, UserMistake
-from foundation.web.pages import fragment, page, redirect
-from tenants import queries, reach, service
-from tenants.rights import ASSIGNED_ONLY, SIDES, Action, Role, role_name
+from foundation.runtime import Runtime
+from foundation.web.errors import NotFound
+from foundation.web.pages import page, redirect
+from tenants import accounts, people, people_list, people_pages, queries, reach, signin
+from tenants.firm_audit import note
+from tenants.people_pages import AccountForm, Codes, PersonForm, RoleForm
+from tenants.rights import ASSIGNED_ONLY, HOSPITAL_ROLES, Action
 from tenants.visit import Visit
-
-# A form in which one box is ticked brings a text, with several a list.
-Codes = str | tuple[str, ...]
-ROLES = tuple(role for role in Role if SIDES[role] != "platform")
-
-
-class PersonForm(msgspec.Struct):
-    """Somebody to invite, as typed."""
-
-    name: str
-    email: str
-    role: str
-    hospital: str = ""
-    department: str = ""
-    assigned: Codes = ()
 
 
 class AssignmentForm(msgspec.Struct):
@@ -41,73 +29,95 @@ class AssignmentForm(msgspec.Struct):
     assigned: Codes = ()
 
 
-@get("/firm/people", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
+@get("/firm/people", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
 def people_page(visit: NamedDependency[Visit]) -> Response[str]:
     """Everybody with a role at the firm or its hospitals, and a form to invite somebody."""
-    with visit.firm(Action.MANAGE_HOSPITALS) as session:
+    with visit.firm(Action.MANAGE_PEOPLE) as session:
+        manager = people.manager_of(visit, session)
         hospitals = queries.hospitals_of(session)
-        people = queries.people_of(session, [row.tenant_id for row in hospitals], visit.now)
+        lines = people_list.people_of(session, [row.tenant_id for row in hospitals], visit.now)
         assigned = reach.hospitals_of_agents(session)
     return page(
         "tenants/people.html",
         visit=visit,
         active="settings",
-        people=people,
+        people=lines,
+        base="/firm/people",
         hospitals=hospitals,
         hospital_of={row.tenant_id: row for row in hospitals},
-        choices=[(row.code, bilingual({"zh": row.name, "en": row.name_en})) for row in hospitals],
+        codes=[(row.code, bilingual({"zh": row.name, "en": row.name_en})) for row in hospitals],
         assigned=assigned,
         assignable=ASSIGNED_ONLY,
-        roles=[(role.value, role_name(role)) for role in ROLES],
-        role_name=role_name,
+        **people_pages.choices(manager, visit),
     )
 
 
-@post("/firm/people", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
+@post("/firm/people", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
 def invite(
-    request: Request[Any, Any, Any], visit: NamedDependency[Visit], data: URLEncodedBody[PersonForm]
+    request: Request[Any, Any, Any],
+    runtime: NamedDependency[Runtime],
+    visit: NamedDependency[Visit],
+    data: URLEncodedBody[PersonForm],
 ) -> Response[str]:
-    """Give somebody a role; shows the link to hand over, this once."""
-    if data.role not in ROLES:
-        raise UserMistake(_("Choose a role."))
-    role = Role(data.role)
-    with visit.firm(Action.MANAGE_HOSPITALS) as session:
-        tenant_id = visit.reached[data.hospital].face.tenant_id if data.hospital in visit.reached else None
-        at = tenant_id if SIDES[role] == "hospital" else None
-        department_id = None
-        if role is Role.DEPARTMENT_HEAD and at is not None:
-            if not data.department.strip():
-                raise UserMistake(_("Which department does this person head?"))
-            department_id = service.add_departments(session, at, [data.department])[data.department.strip()]
-        invited = service.invite_person(
-            session,
-            email=data.email,
-            name=data.name,
-            role=role,
-            tenant_id=at,
-            department_id=department_id,
-            now=visit.now,
-        )
-        if role in ASSIGNED_ONLY:
-            chosen = _tenants(visit, data.assigned)
-            reach.set_hospitals(
-                session,
-                invited.person.id,
-                chosen | reach.hospitals_of_agent(session, invited.person.id),
-                visit.now,
-            )
-    link = f"{_site(request)}/invitation/{invited.token}" if invited.token else None
-    return fragment("tenants/_invited.html", person=invited.person, link=link)
+    """Offer somebody a role at the firm or at one of its hospitals."""
+    with visit.firm(Action.MANAGE_PEOPLE) as session:
+        manager = people.manager_of(visit, session)
+        reached = visit.reached.get(data.hospital)
+        at = reached.face.tenant_id if reached and data.role in HOSPITAL_ROLES else None
+        wanted = people_pages.wanted_of(session, data, at)
+        outcome = accounts.invite(session, manager, wanted, runtime.settings, now=visit.now)
+        invited = signin.find_account(session, wanted.contact)
+        if wanted.role in ASSIGNED_ONLY and invited is not None:
+            chosen = _tenants(visit, data.assigned) & manager.tenant_ids
+            before = reach.hospitals_of_agent(session, invited.id)
+            reach.set_hospitals(session, invited.id, chosen | before, visit.now)
+    return people_pages.told(outcome, people_pages.site(request))
 
 
-@post("/firm/people/{person_id:uuid}/hospitals", needs=Action.MANAGE_HOSPITALS, sync_to_thread=True)
+@post("/firm/people/{person_id:uuid}/invitation", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
+def invite_again(
+    person_id: FromPath[UUID],
+    request: Request[Any, Any, Any],
+    runtime: NamedDependency[Runtime],
+    visit: NamedDependency[Visit],
+) -> Response[str]:
+    """A fresh invitation."""
+    with visit.firm(Action.MANAGE_PEOPLE) as session:
+        manager = people.manager_of(visit, session)
+        outcome = accounts.invite_again(session, manager, person_id, runtime.settings, now=visit.now)
+    return people_pages.told(outcome, people_pages.site(request))
+
+
+@post("/firm/people/{person_id:uuid}/account", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
+def act_on_account(
+    person_id: FromPath[UUID], visit: NamedDependency[Visit], data: URLEncodedBody[AccountForm]
+) -> Redirect:
+    """Close or open an account's access to the firm, or help it back in."""
+    with visit.firm(Action.MANAGE_PEOPLE) as session:
+        manager = people.manager_of(visit, session)
+        people_pages.act_on_account(session, manager, person_id, data.act, visit)
+    return redirect("/firm/people", notice=_("Saved."))
+
+
+@post("/firm/people/roles/{role_id:uuid}", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
+def act_on_role(
+    role_id: FromPath[UUID], visit: NamedDependency[Visit], data: URLEncodedBody[RoleForm]
+) -> Redirect:
+    """Change a role, or take it away."""
+    with visit.firm(Action.MANAGE_PEOPLE) as session:
+        people_pages.act_on_role(session, people.manager_of(visit, session), role_id, data, visit)
+    return redirect("/firm/people", notice=_("Saved."))
+
+
+@post("/firm/people/{person_id:uuid}/hospitals", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
 def set_hospitals(
     person_id: FromPath[UUID], visit: NamedDependency[Visit], data: URLEncodedBody[AssignmentForm]
 ) -> Redirect:
     """Which hospitals an agent of the firm works for."""
-    with visit.firm(Action.MANAGE_HOSPITALS) as session:
-        lines = queries.people_of(session, [], visit.now)
-        if not any(line.person_id == person_id and line.role in ASSIGNED_ONLY for line in lines):
+    with visit.firm(Action.MANAGE_PEOPLE) as session:
+        lines = people_list.people_of(session, [], visit.now)
+        agents = {line.person_id for line in lines if any(r.role in ASSIGNED_ONLY for r in line.roles)}
+        if person_id not in agents:
             raise NotFound
         reach.set_hospitals(session, person_id, _tenants(visit, data.assigned), visit.now)
         note(session, "tenants.hospitals_assigned", now=visit.now, subject=f"person:{person_id}")
@@ -119,9 +129,4 @@ def _tenants(visit: Visit, codes: Codes) -> frozenset[UUID]:
     return frozenset(visit.reached[code].face.tenant_id for code in chosen if code in visit.reached)
 
 
-def _site(request: Request[Any, Any, Any]) -> str:
-    given: str = request.app.state.runtime.settings.public_url
-    return given.rstrip("/") or str(request.base_url).rstrip("/")
-
-
-handlers = [people_page, invite, set_hospitals]
+handlers = [people_page, invite, invite_again, act_on_account, act_on_role, set_hospitals]

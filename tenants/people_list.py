@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from foundation.database import FirmSession, HospitalSession
 from tenants.models import Department, ExternalIdentity, IdentityProvider, Invitation, Membership, Person
@@ -61,7 +61,7 @@ def people_of(
     session: FirmSession | HospitalSession, tenant_ids: Sequence[UUID], now: datetime
 ) -> list[PersonLine]:
     """Everybody with a role at the session's firm or at these hospitals of it, by the pinyin of names."""
-    here = [Membership.tenant_id.in_(tenant_ids)]
+    here: list[ColumnElement[bool]] = [Membership.tenant_id.in_(tenant_ids)]
     if isinstance(session, FirmSession):
         here.append(Membership.firm_id == session.firm_id)
     rows = session.execute(
@@ -168,7 +168,7 @@ def _providers(
     session: FirmSession | HospitalSession, person_ids: list[UUID], tenant_ids: Sequence[UUID]
 ) -> dict[UUID, str]:
     """The name of this side's provider for whoever is linked with it."""
-    at = IdentityProvider.tenant_id.in_(tenant_ids)
+    at: ColumnElement[bool] = IdentityProvider.tenant_id.in_(tenant_ids)
     if isinstance(session, FirmSession):
         at = or_(at, IdentityProvider.firm_id == session.firm_id)
     rows = session.execute(

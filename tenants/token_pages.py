@@ -21,7 +21,8 @@ from foundation.scope import FirmScope, HospitalScope
 from foundation.web.access import SIGNED_IN
 from foundation.web.errors import Forbidden, UserMistake
 from foundation.web.pages import fragment, page, redirect
-from tenants import service, tokens
+from tenants import tokens
+from tenants.firm_audit import note
 from tenants.labels import ACTIONS
 from tenants.models import ApiToken
 from tenants.rights import Action
@@ -162,7 +163,7 @@ def _note(session: FirmSession | HospitalSession, action: str, token: ApiToken, 
     if isinstance(session, HospitalSession):
         audit.record(session, action, now=visit.now, subject=subject, detail=detail)
     else:
-        service.note(session, action, now=visit.now, subject=subject, **detail)
+        note(session, action, now=visit.now, subject=subject, **detail)
 
 
 handlers = [
