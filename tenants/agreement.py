@@ -19,6 +19,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from foundation import audit
 from foundation.calendar import add_months, first_of_month, local_date, local_day_start
@@ -110,9 +111,26 @@ def in_force(session: HospitalSession, day: date) -> Terms | None:
         .order_by(ProcessingAgreement.version.desc())
         .limit(1)
     )
-    if row is None or row.ended_at is not None or (row.valid_to is not None and row.valid_to < day):
-        return None
-    return terms_of(row)
+    return terms_of(row) if row is not None and _holds(row, day) else None
+
+
+def of_firm(session: FirmSession, day: date) -> dict[UUID, Terms]:
+    """The agreement of this day for each of the session's hospitals that has one. One query."""
+    rows = session.scalars(
+        select(ProcessingAgreement)
+        .where(
+            ProcessingAgreement.tenant_id.in_(session.tenant_ids),
+            ProcessingAgreement.signed_at.is_not(None),
+            ProcessingAgreement.valid_from <= day,
+        )
+        .ext(distinct_on(ProcessingAgreement.tenant_id))
+        .order_by(ProcessingAgreement.tenant_id, ProcessingAgreement.version.desc())
+    )
+    return {row.tenant_id: terms_of(row) for row in rows if _holds(row, day)}
+
+
+def _holds(row: ProcessingAgreement, day: date) -> bool:
+    return row.ended_at is None and (row.valid_to is None or row.valid_to >= day)
 
 
 def terms_of(row: ProcessingAgreement) -> Terms:

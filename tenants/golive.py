@@ -128,7 +128,9 @@ def look_over_firm(session: FirmSession, tenant_id: UUID, *, now: datetime) -> d
     }
 
 
-def look(session: HospitalSession, over_firm: Mapping[str, Finding], *, now: datetime) -> list[GateLine]:
+def look(
+    session: HospitalSession, over_firm: Mapping[str, Finding] | None, *, now: datetime
+) -> list[GateLine]:
     """Every check as it stands, with who accepted it; those over the firm are left out where the firm was
     not looked at (a hospital's own people do not see it).
     """
@@ -140,7 +142,7 @@ def look(session: HospitalSession, over_firm: Mapping[str, Finding], *, now: dat
     }
     found = []
     for key, one in _checks.items():
-        finding = one.look(session, now) if one.look is not None else over_firm.get(key)
+        finding = one.look(session, now) if one.look is not None else (over_firm or {}).get(key)
         if finding is not None:
             found.append(GateLine(one, finding, accepted.get(key) if finding.tone == "amber" else None))
     return found

@@ -32,6 +32,21 @@ COLOURS = (
     "teal", "blue", "orange", "purple", "green", "pink", "indigo", "yellow", "red", "cyan", "lime", "azure",
 )  # fmt: skip
 
+COLOUR_NAMES = {
+    "teal": mark("Teal"),
+    "blue": mark("Blue"),
+    "orange": mark("Orange"),
+    "purple": mark("Purple"),
+    "green": mark("Green"),
+    "pink": mark("Pink"),
+    "indigo": mark("Indigo"),
+    "yellow": mark("Yellow"),
+    "red": mark("Red"),
+    "cyan": mark("Cyan"),
+    "lime": mark("Lime"),
+    "azure": mark("Azure"),
+}
+
 SIGNIN_RESULTS = {
     "signed_in": "Signed in",
     "signed_out": "Signed out",

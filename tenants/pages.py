@@ -16,10 +16,12 @@ from foundation.web.access import PUBLIC
 from foundation.web.pages import redirect
 from tenants import (
     admin,
+    agreement_pages,
     departure_pages,
     entry,
     hospital_pages,
     me_pages,
+    onboarding_pages,
     people_pages,
     provider_pages,
     service,
@@ -68,4 +70,6 @@ handlers = [
     *provider_pages.handlers,
     *departure_pages.handlers,
     *hospital_pages.handlers,
+    *agreement_pages.handlers,
+    *onboarding_pages.handlers,
 ]

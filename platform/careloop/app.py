@@ -78,6 +78,14 @@ RAIL = [
     Item("billing", mark("Billing"), "receipt", Action.VIEW_INVOICES, "/h/{code}/billing", "/billing"),
     Item("audit", mark("Audit trail"), "shield-check", Action.VIEW_AUDIT, "/h/{code}/audit", "/firm/audit"),
     Item("departure", mark("Departure"), "logout", Action.SIGN_DEPARTURE, "/h/{code}/departure"),
+    Item(
+        "agreement",
+        mark("Onboarding"),
+        "checklist",
+        Action.VIEW_ONBOARDING,
+        "/h/{code}/agreement",
+        "/firm/onboarding",
+    ),
     Item("operations", mark("Operations"), "heartbeat", Action.VIEW_OPERATIONS, "/operations"),
     Item(
         "settings", mark("Settings"), "settings", Action.MANAGE_PEOPLE, "/h/{code}/people", "/firm/hospitals"
