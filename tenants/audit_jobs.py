@@ -26,8 +26,8 @@ IN_FIRM = "tenants.signin_in_record"
 # Proved who they are; an attempt that proved nothing is the system's word about the account.
 PROVED = frozenset(
     {
-        "signed_in", "signed_out", "session_ended", "password_set", "password_right", "factor_enrolled",
-        "factor_removed", "recovery_code",
+        "signed_in", "signed_out", "password_set", "password_right", "recovery_code", "recovery_codes_made",
+        "factor_enrolled", "factor_removed", "provider_linked",
     }
 )  # fmt: skip
 
