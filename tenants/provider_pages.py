@@ -184,14 +184,10 @@ def leave_for_provider(
 
 
 @get(RETURN, needs=PUBLIC, sync_to_thread=True)
-def come_back(
-    request: Request[Any, Any, Any],
-    runtime: NamedDependency[Runtime],
-    state: FromQuery[str] = "",
-    code: FromQuery[str] = "",
-    error: FromQuery[str] = "",
-) -> Redirect:
+def come_back(request: Request[Any, Any, Any], runtime: NamedDependency[Runtime]) -> Redirect:
     """Back from the provider: check, exchange, verify, and open a session confined to its side."""
+    told = request.query_params
+    state, code, error = (told.get(name) or "" for name in ("state", "code", "error"))
     now, address = runtime.clock.now(), address_of(request)
     browser = request.cookies.get(providers.BROWSER_COOKIE, "")
     with runtime.database.platform(entry.SCOPE) as session:

@@ -1,0 +1,476 @@
+"""Company sign-in against a real provider on loopback: who gets in, where to, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from oidc_provider import CLIENT_ID, SECRET, LocalProvider, local_provider
+from sqlalchemy import func, select, update
+from web_client import Browser, browsing
+from world import NOW, World
+
+from foundation.clock import SetClock
+from foundation.database import Database
+from foundation.scope import Actor, PlatformScope
+from tenants import oidc, providers, signin
+from tenants.arrival import Arrival
+from tenants.models import (
+    ExternalIdentity,
+    IdentityProvider,
+    Membership,
+    Person,
+    ProviderAttempt,
+    SigninEvent,
+    SigninSession,
+)
+from tenants.providers import Settings, Side
+from tenants.rights import Role
+from tenants.visit import Visit
+
+MAIL = "chenjing@heqing.example"
+
+
+@pytest.fixture
+def provider() -> Iterator[LocalProvider]:
+    with local_provider(NOW) as running:
+        running.who = {"sub": "u-17", "email": MAIL, "email_verified": True, "amr": ["pwd", "mfa"]}
+        yield running
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(NOW)
+
+
+@pytest.fixture
+def browser(db: Database, world: World, clock: SetClock) -> Iterator[Browser]:
+    with browsing(db, clock=clock) as made:
+        yield made
+
+
+def platform(world: World) -> Any:
+    return world.db.platform(PlatformScope(Actor.system("test"), "test"))
+
+
+def set_up(
+    world: World,
+    provider: LocalProvider,
+    *,
+    vouches: bool = True,
+    required: bool = False,
+    at_firm: bool = False,
+) -> UUID:
+    """The provider of the hospital (or the firm), and the director's address known to it."""
+    side = Side(world.firm_id, None) if at_firm else Side(None, world.heqing.tenant_id)
+    person_id = world.people["operations" if at_firm else "heqing_admin"]
+    with platform(world) as session:
+        session.execute(update(Person).where(Person.id == person_id).values(email=MAIL))
+        wanted = Settings("医院账号", provider.url, CLIENT_ID, SECRET, required=False, vouches=vouches)
+        made = providers.save(session, side, wanted, person_id=person_id, now=NOW)
+        made.required = required
+        return made.id
+
+
+def leave(browser: Browser, code: str = "heqing") -> str:
+    """Press the button; gives the provider's address."""
+    answer = browser.get(f"/signin/{code}/provider")
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+def come(browser: Browser, provider: LocalProvider, code: str = "heqing") -> httpx.Response:
+    """The whole way."""
+    return browser.get(provider.authorize(leave(browser, code)))
+
+
+def visit_of(browser: Browser) -> Visit | None:
+    return Arrival(browser.runtime).visit(browser.client.cookies[signin.COOKIE], None, "")
+
+
+def results(world: World) -> list[str]:
+    with platform(world) as session:
+        return list(session.scalars(select(SigninEvent.result).order_by(SigninEvent.at, SigninEvent.id)))
+
+
+def sessions(world: World) -> int:
+    with platform(world) as session:
+        return session.scalar(select(func.count()).select_from(SigninSession)) or 0
+
+
+def test_a_verified_address_opens_the_side_and_is_linked_once(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider)
+    assert come(browser, provider).status_code == 303
+    visit = visit_of(browser)
+    assert visit is not None
+    assert visit.person.id == world.people["heqing_admin"]
+    assert set(visit.reached) == {"heqing"}
+    provider.who = {"sub": "u-17", "amr": ["mfa"]}  # no address any more: the link knows
+    assert come(browser, provider).status_code == 303
+    assert results(world) == ["provider_linked", "signed_in", "signed_in"]
+
+
+def test_the_button_stands_at_the_sides_own_address_alone(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider)
+    assert "医院账号" in browser.get("/signin/heqing").text
+    for code in ("yunling", "hk", "nobody"):
+        assert "医院账号" not in browser.get(f"/signin/{code}").text
+    assert "医院账号" not in browser.get("/signin").text
+    assert browser.get("/signin/company?code=HEQING%20").headers["location"] == "/signin/heqing"
+    assert browser.get("/signin/company?code=//x").headers["location"] == "/signin/%2F%2Fx"
+
+
+def test_a_hospitals_provider_never_opens_another_side(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    """The person also works for the firm; the hospital's word reaches the hospital only."""
+    set_up(world, provider)
+    with platform(world) as session:
+        session.add(
+            Membership(
+                person_id=world.people["heqing_admin"],
+                role=Role.FIRM_GM,
+                firm_id=world.firm_id,
+                created_at=NOW,
+                accepted_at=NOW,
+            )
+        )
+    come(browser, provider)
+    visit = visit_of(browser)
+    assert visit is not None
+    assert set(visit.reached) == {"heqing"}
+    assert {m.tenant_id for m in visit.members} == {world.heqing.tenant_id}
+    assert browser.get("/firm/people").status_code == 403
+
+
+@pytest.mark.parametrize("name", ["yunling_admin", "operations"])
+def test_somebody_without_a_role_on_that_side_is_not_let_in(
+    browser: Browser, world: World, provider: LocalProvider, name: str
+) -> None:
+    set_up(world, provider)
+    with platform(world) as session:
+        session.execute(
+            update(Person).where(Person.id == world.people[name]).values(email="elsewhere@example.com")
+        )
+    provider.who = {"sub": "u-18", "email": "elsewhere@example.com", "email_verified": True}
+    assert come(browser, provider).status_code == 422
+    assert sessions(world) == 0
+    assert results(world) == ["provider_unknown"]
+    provider.who = {"sub": "u-19", "email": "stranger@example.com", "email_verified": True}
+    assert come(browser, provider).status_code == 422
+    with platform(world) as session:
+        assert session.scalar(select(Person).where(Person.email == "stranger@example.com")) is None
+
+
+@pytest.mark.parametrize("sure", [False, None, "no"])
+def test_an_address_that_nobody_verified_links_nothing(
+    browser: Browser, world: World, provider: LocalProvider, sure: object
+) -> None:
+    set_up(world, provider)
+    provider.who = {"sub": "u-17", "email": MAIL, "email_verified": sure}
+    assert come(browser, provider).status_code == 422
+    assert sessions(world) == 0
+
+
+def test_an_address_given_to_a_new_colleague_does_not_open_the_old_account(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider)
+    come(browser, provider)
+    provider.who = {"sub": "u-99", "email": MAIL, "email_verified": True}
+    assert come(browser, provider).status_code == 422
+    assert results(world)[-1] == "provider_other"
+
+
+def test_userinfo_may_tell_the_address(browser: Browser, world: World, provider: LocalProvider) -> None:
+    set_up(world, provider)
+    provider.userinfo_only = True
+    assert come(browser, provider).headers["location"].startswith("/signin/enrol")  # and no mfa was told
+
+
+@pytest.mark.parametrize(
+    ("vouches", "methods", "waits"),
+    [
+        (True, ["mfa"], None),
+        (True, ["pwd"], "enrolment"),
+        (True, None, "enrolment"),
+        (False, ["mfa"], "enrolment"),
+    ],
+)
+def test_a_second_factor_is_asked_unless_the_provider_vouches_and_says_so(
+    browser: Browser,
+    world: World,
+    provider: LocalProvider,
+    vouches: bool,
+    methods: list[str] | None,
+    waits: str | None,
+) -> None:
+    set_up(world, provider, vouches=vouches)
+    provider.who["amr"] = methods
+    come(browser, provider)
+    with platform(world) as session:
+        row = session.scalars(select(SigninSession)).one()
+    assert (row.strength, row.waiting_for, row.tenant_id) == ("provider", waits, world.heqing.tenant_id)
+    assert (visit_of(browser) is None) is (waits is not None)
+
+
+# ----------------------------------------------------------------------------------------------- refused
+
+
+def test_a_state_works_once(browser: Browser, world: World, provider: LocalProvider) -> None:
+    set_up(world, provider)
+    back = provider.authorize(leave(browser))
+    assert browser.get(back).status_code == 303
+    assert browser.get(back).status_code == 422
+    assert results(world)[-1] == "provider_state"
+    assert sessions(world) == 1
+
+
+def test_a_forged_state_another_browser_and_a_late_return_are_refused_and_recorded(
+    browser: Browser, world: World, provider: LocalProvider, clock: SetClock, db: Database
+) -> None:
+    set_up(world, provider)
+    assert browser.get("/signin/callback?state=made-up&code=x").status_code == 422
+    back = provider.authorize(leave(browser))
+    with browsing(db, clock=clock) as another:
+        assert another.get(back).status_code == 422
+    clock.at = NOW + timedelta(minutes=10)
+    assert browser.get(back).status_code == 422
+    assert results(world) == ["provider_state", "provider_browser", "provider_expired"]
+    assert sessions(world) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nonce": "another"}, {"nonce": None}, {"aud": "somebody-else"}, {"aud": [CLIENT_ID, "x"]},
+        {"iss": "https://elsewhere.example"}, {"exp": int(NOW.timestamp()) - 120}, {"exp": None},
+        {"iat": int(NOW.timestamp()) + 3600}, {"sub": None}, {"sub": ""}, {"azp": "somebody-else"},
+    ],
+)  # fmt: skip
+def test_an_identity_that_is_not_ours_is_not_believed(
+    browser: Browser, world: World, provider: LocalProvider, changes: dict[str, Any]
+) -> None:
+    set_up(world, provider)
+    provider.changes = changes
+    assert come(browser, provider).status_code == 422
+    assert sessions(world) == 0
+    assert results(world) == ["provider_answer"]
+
+
+@pytest.mark.parametrize("forge", ["key", "none", "secret"])
+def test_a_signature_by_anybody_else_is_not_believed(
+    browser: Browser, world: World, provider: LocalProvider, forge: str
+) -> None:
+    set_up(world, provider)
+    provider.forge = forge
+    assert come(browser, provider).status_code == 422
+    assert sessions(world) == 0
+
+
+def test_a_code_stolen_on_the_way_is_worth_nothing_without_the_verifier(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    """Somebody swaps in the code of their own sign-in: the verifier does not fit."""
+    set_up(world, provider)
+    stolen = provider.authorize(leave(browser)).split("code=")[1].split("&")[0]
+    state = provider.authorize(leave(browser)).split("state=")[1]
+    assert browser.get(f"/signin/callback?code={stolen}&state={state}").status_code == 422
+    assert provider.refusals == ["invalid_grant"]
+
+
+def test_a_provider_that_calls_itself_another_is_refused(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider)
+    provider.told_issuer = "https://elsewhere.example"
+    assert browser.get("/signin/heqing/provider").status_code == 422
+
+
+def test_what_was_broken_off_there_and_a_provider_that_is_down_are_said(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider)
+    state = provider.authorize(leave(browser)).split("state=")[1]
+    answer = browser.get(f"/signin/callback?error=access_denied&state={state}")
+    assert "中断" in answer.text
+    provider.broken = True
+    assert "500" in browser.get("/signin/heqing/provider").text
+
+
+def test_a_provider_that_was_switched_off_meanwhile_opens_nothing(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    provider_id = set_up(world, provider)
+    back = provider.authorize(leave(browser))
+    with platform(world) as session:
+        providers.switch(session, session.get_one(IdentityProvider, provider_id), on=False, now=NOW)
+    assert browser.get(back).status_code == 422
+    assert results(world) == ["provider_disabled"]
+    assert browser.get("/signin/heqing/provider").status_code == 422
+
+
+def test_a_closed_account_and_a_removed_role_stay_out(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider)
+    come(browser, provider)
+    with platform(world) as session:
+        session.execute(
+            update(Membership)
+            .where(Membership.person_id == world.people["heqing_admin"])
+            .values(closed_at=NOW)
+        )
+    assert come(browser, provider).status_code == 422
+    assert results(world)[-1] == "provider_unknown"
+    visit = visit_of(browser)
+    assert visit is None or not visit.members
+
+
+# ---------------------------------------------------------------------------------------------- required
+
+
+def test_where_the_provider_is_required_a_password_does_not_reach_the_side(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider, required=True)
+    person_id = world.people["heqing_admin"]
+    with platform(world) as session:
+        sentence = providers.password_refusal(session, person_id)
+        assert sentence is not None
+        assert "医院账号" in sentence
+        assert providers.password_refusal(session, world.people["operations"]) is None
+    browser.enter(person_id)
+    visit = visit_of(browser)
+    assert visit is not None
+    assert visit.reached == {}
+    with platform(world) as session:
+        session.add(
+            Membership(
+                person_id=person_id, role=Role.QA, firm_id=world.firm_id, created_at=NOW, accepted_at=NOW
+            )
+        )
+        assert providers.password_refusal(session, person_id) is None
+    visit = visit_of(browser)
+    assert visit is not None
+    assert {m.role for m in visit.members} == {Role.QA}
+    come(browser, provider)
+    visit = visit_of(browser)
+    assert visit is not None
+    assert {m.role for m in visit.members} == {Role.HOSPITAL_ADMIN}
+
+
+# ---------------------------------------------------------------------------------------------- settings
+
+
+def form(provider: LocalProvider, **changes: str) -> dict[str, str]:
+    return {
+        "label": "医院账号", "issuer": provider.url, "client_id": CLIENT_ID, "secret": SECRET, **changes,
+    }  # fmt: skip
+
+
+def test_the_secret_is_written_and_never_shown(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    browser.enter(world.people["heqing_admin"])
+    path = "/h/heqing/signin-provider"
+    assert browser.post(path, form(provider)).status_code == 303
+    assert SECRET not in browser.get(path).text
+    with platform(world) as session:
+        stored = session.scalars(select(IdentityProvider)).one()
+        assert SECRET.encode() not in stored.secret_cipher
+        cipher = stored.secret_cipher
+    assert browser.post(path, form(provider, secret="", label="新名称")).status_code == 303
+    with platform(world) as session:
+        kept = session.scalars(select(IdentityProvider)).one()
+        assert (kept.label, kept.secret_cipher) == ("新名称", cipher)
+    # Another issuer would be sent the old secret.
+    moved = form(provider, secret="", issuer="https://new.example")
+    assert browser.post(path, moved).status_code == 422
+
+
+def test_another_issuer_forgets_who_was_linked(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider)
+    come(browser, provider)
+    with platform(world) as session:
+        assert session.scalar(select(func.count()).select_from(ExternalIdentity)) == 1
+        wanted = Settings("x", "https://new.example", CLIENT_ID, SECRET, required=False, vouches=False)
+        side = Side(None, world.heqing.tenant_id)
+        providers.save(session, side, wanted, person_id=world.people["heqing_admin"], now=NOW)
+        assert session.scalar(select(func.count()).select_from(ExternalIdentity)) == 0
+
+
+def test_it_is_required_only_after_it_worked_for_whoever_requires_it(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider)
+    browser.enter(world.people["heqing_admin"])
+    path = "/h/heqing/signin-provider"
+    wanted = form(provider, required="yes", vouches="yes")
+    assert browser.post(path, wanted).status_code == 422
+    come(browser, provider)
+    assert browser.post(path, wanted).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["http://idp.example", "ftp://idp.example", "idp.example", "", "https://", "https://u:p@idp.example",
+     "https://idp.example?x=1", "http://127.0.0.1.example"],
+)  # fmt: skip
+def test_an_issuer_is_an_https_address(
+    browser: Browser, world: World, provider: LocalProvider, issuer: str
+) -> None:
+    browser.enter(world.people["firm_gm"])
+    assert browser.post("/firm/signin-provider", form(provider, issuer=issuer)).status_code == 422
+
+
+def test_the_connection_is_tested_in_a_clear_sentence(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider)
+    browser.enter(world.people["heqing_admin"], language="en")
+    path = "/h/heqing/signin-provider/test"
+    assert "publishes 1 key" in browser.post(path).text
+    provider.broken = True
+    assert "answered 500" in browser.post(path).text
+
+
+def test_an_issuer_elsewhere_cannot_lead_to_this_machine(provider: LocalProvider) -> None:
+    assert oidc.is_safe(provider.url)
+    provider.told_issuer = provider.url
+    assert oidc.discover(provider.url).token == f"{provider.url}/token"
+    with pytest.raises(oidc.ProviderTrouble):
+        oidc.discover(provider.url + "/")
+
+
+def test_only_who_manages_sign_in_sees_the_settings(browser: Browser, world: World) -> None:
+    for name, path, status in [
+        ("operations", "/firm/signin-provider", 403),
+        ("firm_gm", "/firm/signin-provider", 200),
+        ("heqing_gm", "/h/heqing/signin-provider", 403),
+        ("heqing_admin", "/h/heqing/signin-provider", 200),
+        ("heqing_admin", "/h/yunling/signin-provider", 404),
+    ]:
+        browser.enter(world.people[name])
+        assert browser.get(path).status_code == status, (name, path)
+
+
+def test_attempts_of_yesterday_are_swept(
+    browser: Browser, world: World, provider: LocalProvider, clock: SetClock
+) -> None:
+    set_up(world, provider)
+    leave(browser)
+    clock.at = NOW + timedelta(days=2)
+    leave(browser)
+    with platform(world) as session:
+        assert session.scalar(select(func.count()).select_from(ProviderAttempt)) == 1
