@@ -110,15 +110,12 @@ def sessions_of(
 
 def _firms_of(session: ScopedSession, members: Sequence[Membership]) -> dict[UUID, UUID]:
     """The firm of each membership, a hospital's included; none for the platform's."""
-    hospitals = dict(
-        session.execute(
-            select(DirectoryEntry.tenant_id, DirectoryEntry.firm_id).where(
-                DirectoryEntry.tenant_id.in_([m.tenant_id for m in members if m.tenant_id])
-            )
+    rows = session.execute(
+        select(DirectoryEntry.tenant_id, DirectoryEntry.firm_id).where(
+            DirectoryEntry.tenant_id.in_([m.tenant_id for m in members if m.tenant_id])
         )
-        .tuples()
-        .all()
     )
+    hospitals = {row.tenant_id: row.firm_id for row in rows}
     firms = {m.id: m.firm_id or hospitals.get(m.tenant_id) for m in members}
     return {member_id: firm_id for member_id, firm_id in firms.items() if firm_id is not None}
 

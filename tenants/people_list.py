@@ -176,4 +176,4 @@ def _providers(
         .join(IdentityProvider, IdentityProvider.id == ExternalIdentity.provider_id)
         .where(ExternalIdentity.person_id.in_(person_ids), at)
     )
-    return dict(rows.tuples().all())
+    return {row.person_id: row.label for row in rows}
