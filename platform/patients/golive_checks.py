@@ -25,11 +25,9 @@ def register() -> None:
 
 def feed(session: HospitalSession, now: datetime) -> Finding:
     """At least one list came in, and lately."""
-    last, count = session.execute(
-        select(func.max(DataImport.imported_at), func.count()).where(
-            DataImport.tenant_id == session.tenant_id
-        )
-    ).one()
+    own = DataImport.tenant_id == session.tenant_id
+    last = session.scalar(select(func.max(DataImport.imported_at)).where(own))
+    count = session.scalar(select(func.count()).where(own))
     if last is None:
         return Finding("red", _("No list has been imported yet."), IMPORTS)
     told = _("{count} lists came in, the last on {time}.", count=count, time=format_datetime(last))
