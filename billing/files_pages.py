@@ -16,6 +16,7 @@ from foundation import audit, files
 from foundation.database import HospitalSession
 from foundation.languages import choose
 from foundation.web.errors import NotFound
+from tenants import agreement
 from tenants.keys import data_key
 from tenants.rights import Action
 from tenants.visit import Visit
@@ -45,6 +46,7 @@ def invoice_file(
 def excel_file(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Response[bytes]:
     """The rows of the screen, and the patients behind them."""
     with visit.hospital(code, Action.VIEW_INVOICES) as session:
+        agreement.require_for_export(session, doing="billing.export", now=visit.now)
         found = _statement(session, month)
         content = export.xlsx(found, _patients(session, found), now=visit.now)
         _record(session, visit, found, "xlsx")

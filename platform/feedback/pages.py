@@ -23,6 +23,7 @@ from foundation.documents.spreadsheet import write_csv, write_xlsx
 from foundation.languages import gettext as _
 from foundation.web.errors import Forbidden, NotFound, UserMistake
 from foundation.web.pages import page, redirect
+from tenants import agreement
 from tenants.rights import Action
 from tenants.visit import Visit
 
@@ -102,6 +103,7 @@ def export_cases(
 ) -> Response[bytes]:
     """The ledger as a file, whole: the columns, rows and order of the page."""
     with visit.hospital(code, Action.EXPORT_CASES) as session:
+        agreement.require_for_export(session, doing="feedback.export", now=visit.now)
         query = query_of(visit, code, view, category, tier, department, search)
         rows = ledger(session, query, visit.now)
         audit.record(
