@@ -8,28 +8,13 @@ from datetime import datetime
 from uuid import UUID
 
 from pypinyin import lazy_pinyin
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from foundation.database import Database, FirmSession, PlatformSession, ScopedSession
 from foundation.scope import Actor, PlatformScope
-from tenants.models import Department, DirectoryEntry, Hospital, Invitation, Membership, Person, SigninEvent
-from tenants.rights import Role
+from tenants.models import DirectoryEntry, Hospital, Invitation, Membership, Person, SigninEvent
 
 SIGNINS_SHOWN = 100
-
-
-@dataclass(frozen=True, slots=True)
-class PersonLine:
-    """One role of one person at a firm or one of its hospitals."""
-
-    person_id: UUID
-    name: str
-    email: str
-    role: Role
-    tenant_id: UUID | None
-    department: str | None
-    state: str  # active, invited, locked, closed
-    last_seen: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,32 +71,6 @@ def firm_ids(session: ScopedSession) -> list[UUID]:
     )
 
 
-def people_of(session: FirmSession, tenant_ids: Sequence[UUID], now: datetime) -> list[PersonLine]:
-    """Everybody with a role at the session's firm or at these hospitals of it, by name."""
-    rows = session.execute(
-        select(Person, Membership, Department.name)
-        .join(Membership, Membership.person_id == Person.id)
-        .outerjoin(
-            Department,
-            (Department.tenant_id == Membership.tenant_id) & (Department.id == Membership.department_id),
-        )
-        .where(or_(Membership.firm_id == session.firm_id, Membership.tenant_id.in_(tenant_ids)))
-    )
-    lines = [
-        PersonLine(
-            person_id=person.id,
-            name=person.name,
-            email=person.email or person.phone_masked,
-            role=Role(member.role),
-            tenant_id=member.tenant_id,
-            department=department,
-            state=_state(person, now),
-        )
-        for person, member, department in rows
-    ]
-    return sorted(lines, key=lambda line: (pinyin_key(line.name), line.email, line.role))
-
-
 def signins_of(session: ScopedSession, person_id: UUID) -> Sequence[SigninEvent]:
     """The latest attempts to sign in to one account, newest first."""
     return session.scalars(
@@ -149,13 +108,3 @@ def open_invitations(session: ScopedSession, person_ids: Sequence[UUID], now: da
 def pinyin_key(name: str) -> list[str]:
     """Names sort by pinyin (拼音), Latin ones among them."""
     return [part.lower() for part in lazy_pinyin(name)]
-
-
-def _state(person: Person, now: datetime) -> str:
-    if person.disabled_at is not None:
-        return "closed"
-    if person.password_hash is None:
-        return "invited"
-    if person.locked_until is not None and person.locked_until > now:
-        return "locked"
-    return "active"

@@ -24,6 +24,9 @@ from joserfc.jwk import OctKey, RSAKey
 CLIENT_ID = "careloop"
 SECRET = "s3cret/with+signs"
 Answer = tuple[int, dict[str, Any]]
+# Made once: making them takes longer than a test.
+KEY = RSAKey.generate_key(2048, {"kid": "k1"})
+STRANGER = RSAKey.generate_key(2048, {"kid": "k1"})
 
 
 @dataclass
@@ -39,8 +42,6 @@ class LocalProvider:
     broken: bool = False
     userinfo_only: bool = False  # the e-mail is told by userinfo alone
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "k1"}))
-    stranger: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "k1"}))
     refusals: list[str] = field(default_factory=list)
     ids: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -68,7 +69,7 @@ class LocalProvider:
                 "userinfo_endpoint": f"{self.url}/userinfo",
             }
         if path == "/keys":
-            return 200, {"keys": [self.key.as_dict(private=False)]}
+            return 200, {"keys": [KEY.as_dict(private=False)]}
         if path == "/userinfo":
             return 200, {**self.who}
         if (method, path) == ("POST", "/token"):
@@ -112,7 +113,7 @@ class LocalProvider:
             parts = [json.dumps({"alg": "none"}), json.dumps(claims)]
             plain = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in parts]
             return ".".join([*plain, ""])
-        signer = self.stranger if self.forge == "key" else self.key
+        signer = STRANGER if self.forge == "key" else KEY
         return jwt.encode({"alg": "RS256", "kid": "k1"}, claims, signer)
 
     def _refuse(self, error: str) -> Answer:

@@ -16,7 +16,7 @@ from foundation.ids import new_id
 from foundation.languages import speaking
 from foundation.scope import Actor, FirmScope, HospitalScope
 from foundation.web.errors import UserMistake
-from tenants import queries, service
+from tenants import people_list, queries, service
 from tenants.keys import data_key
 from tenants.models import Department, DirectoryEntry, FirmEvent, Membership, Person
 from tenants.rights import SIDES, Role
@@ -132,7 +132,7 @@ def test_people_are_listed_by_pinyin_with_their_state(world: World, session: Fir
     session.get_one(Person, world.people["heqing_gm"]).disabled_at = NOW
     locked = session.get_one(Person, world.people["operations"])
     locked.password_hash, locked.locked_until = "x", NOW + timedelta(minutes=1)
-    lines = queries.people_of(session, session.tenant_ids, NOW)
+    lines = people_list.people_of(session, session.tenant_ids, NOW)
     assert [line.name for line in lines] == ["陈静", "高飞", "何琳", "李敏", "吴芳", "赵院长", "郑总"]
     states = {line.name: line.state for line in lines}
     assert states["赵院长"] == "closed"
