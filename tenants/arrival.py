@@ -102,6 +102,9 @@ class Arrival(ASGIMiddleware):
             visit = await sync_to_thread(partial(self.visit, token, code, address, touch=touch))
         if visit is not None:
             languages.use(visit.language)
+            if visit.support is not None:
+                look = {"method": str(scope.get("method", "")), "route": scope.get("path_template", "")}
+                await sync_to_thread(partial(support.record_look, self.runtime.database, visit, **look))
         scope["state"]["viewer"] = visit
         await next_app(scope, receive, send)
 

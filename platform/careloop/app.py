@@ -28,7 +28,7 @@ from reporting import pages as reporting_pages
 from revisits import pages as revisits_pages
 from surveys import pages as surveys_pages
 from tenants import api as tenants_api
-from tenants import audit_api, audit_pages, grant_pages, refusals
+from tenants import audit_api, audit_pages, grant_pages, refusals, support_pages
 from tenants import pages as tenants_pages
 from tenants.arrival import Arrival
 from tenants.rights import Action
@@ -39,6 +39,7 @@ PAGES: list[ControllerRouterHandler] = [
     *health.handlers,
     *tenants_pages.handlers,
     *grant_pages.handlers,
+    *support_pages.handlers,
     *audit_pages.handlers,
     *patients_pages.handlers,
     *outreach_pages.handlers,

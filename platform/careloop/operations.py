@@ -31,6 +31,7 @@ from foundation.database import PlatformSession
 from foundation.outbox import OutboxMessage
 from foundation.settings import Settings
 from tenants.models import DirectoryEntry, SigninEvent
+from tenants.refusals import count_since
 
 SIGNINS_WITHIN = timedelta(hours=24)
 # What is sent or handled at once, and by the sweep of each minute at the latest, has been waiting too long.
@@ -48,7 +49,21 @@ class HospitalLine:
 
     code: str
     firm_code: str
+    state: str
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it was suspended."""
+        return self.state == "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class FirmLine:
+    """A firm (外包公司) by its code, and how many hospitals it serves."""
+
+    code: str
     suspended: bool
+    hospitals: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +84,30 @@ class Operations:
     """One look at the installation.
 
     `broker` is by state, each of `BROKER_STATES` being there; None when the broker keeps its messages
-    elsewhere. `signins` counts the attempts of the last 24 hours by result. `revision` is the schema's.
+    elsewhere. `signins` counts the attempts of the last 24 hours by result, `refusals`
+    the requests that were refused at a wall in that time. `revision` is the schema's.
     """
 
     hospitals: list[HospitalLine]
+    firms: list[FirmLine]
     outbox: Waiting
     stripe: Waiting
     broker: Mapping[str, Waiting] | None
     signins: Mapping[str, int]
+    refusals: int
     revision: str | None
 
 
 def read(session: PlatformSession, *, broker_here: bool, now: datetime) -> Operations:
-    """Look once; six statements, however many hospitals there are."""
+    """Look once; seven statements, however many hospitals there are."""
     return Operations(
         hospitals=_hospitals(session),
+        firms=_firms(session),
         outbox=_waiting(session, OutboxMessage.queued_at, OutboxMessage.sent_at.is_(None), now),
         stripe=_waiting(session, StripeEvent.received_at, StripeEvent.handled_at.is_(None), now),
         broker=_broker(session) if broker_here else None,
         signins=_signins(session, now - SIGNINS_WITHIN),
+        refusals=count_since(session, now, SIGNINS_WITHIN),
         revision=session.scalar(select(_REVISION.c.version_num)),
     )
 
@@ -117,7 +137,24 @@ def _hospitals(session: PlatformSession) -> list[HospitalLine]:
         .where(DirectoryEntry.kind == "hospital")
         .order_by(firm.code, DirectoryEntry.code)
     )
-    return [HospitalLine(code, firm_code, state == "suspended") for code, firm_code, state in rows]
+    return [HospitalLine(code, firm_code, state) for code, firm_code, state in rows]
+
+
+def _firms(session: PlatformSession) -> list[FirmLine]:
+    served = aliased(DirectoryEntry)
+    rows = session.execute(
+        select(DirectoryEntry.code, DirectoryEntry.state, func.count(served.id))
+        .outerjoin(
+            served,
+            (served.firm_id == DirectoryEntry.firm_id)
+            & (served.kind == "hospital")
+            & (served.state != "left"),
+        )
+        .where(DirectoryEntry.kind == "firm")
+        .group_by(DirectoryEntry.code, DirectoryEntry.state)
+        .order_by(DirectoryEntry.code)
+    )
+    return [FirmLine(code, state == "suspended", count) for code, state, count in rows]
 
 
 def _waiting(

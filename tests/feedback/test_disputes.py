@@ -14,7 +14,7 @@ from sqlalchemy import select
 from web_client import Browser, browsing
 from world import NOW, World
 
-from careloop.app import API
+from careloop.app import create_app
 from careloop.wiring import wire
 from feedback import hooks, service
 from feedback.access import Act
@@ -124,14 +124,14 @@ def test_a_call_that_was_waiting_when_it_became_a_dispute_does_not_close_it(worl
     scope = HospitalScope(world.heqing.tenant_id, world.agent, "test")
     for state, outcome in (
         ("unreachable", Outcome.NO_ANSWER),
-        ("refused", Outcome.REFUSED),
+        ("refused", Outcome.REFUSED_NOW),
         ("done", Outcome.COMPLETED),
     ):
-        with world.db.hospital(scope) as session:
-            task = session.get_one(ContactTask, (session.tenant_id, task.id))
-            task.state = state
-            hooks.task_closed(session, task, outcome, LATER)
-            task.state = "open"
+        with world.db.hospital(scope) as session, session.no_autoflush:
+            ended = session.get_one(ContactTask, (session.tenant_id, task.id))
+            ended.state = state
+            hooks.task_closed(session, ended, outcome, LATER)
+            session.refresh(ended)
     with world.hospital(world.heqing) as session:
         after = session.get_one(FeedbackCase, (session.tenant_id, case.id))
         assert (after.stage, after.close_reason) == ("handled", None)
@@ -170,9 +170,18 @@ def test_lists_and_files_tell_the_firm_no_more_than_the_status_line(browser: Bro
     assert number in browser.get("/h/heqing/cases?view=all&category=quality").text
 
 
-def test_programs_have_no_way_to_a_case() -> None:
-    """Should the interface for programs ever get one, this test asks for its part of the walk above."""
-    assert not [path for handler in API for path in handler.paths if "case" in path]
+def test_programs_read_the_status_line_and_have_no_way_to_change_a_case(
+    browser: Browser, world: World
+) -> None:
+    routes = [route for route in create_app(browser.runtime).routes if route.path.startswith("/api/")]
+    ways = {way for route in routes if "case" in route.path for way in getattr(route, "methods", ())}
+    assert ways <= {"GET", "HEAD", "OPTIONS"}, "a way to change a case needs its part of the walk above"
+    with world.hospital(world.heqing) as session:
+        case = dispute(session, world, "received")
+    told = browser.enter(world.people["firm_gm"]).get(f"/api/v1/h/heqing/cases/{case.id}").json()
+    assert {key for key, value in told.items() if value not in (None, "", [])} == {
+        "id", "number", "received_at", "stage", "medical_dispute", "hidden",
+    }  # fmt: skip
 
 
 def test_the_matrix_gives_no_firm_role_a_say_in_disputes() -> None:

@@ -49,7 +49,7 @@ def browser(db: Database, world: World, clock: SetClock) -> Iterator[Browser]:
 def opened(world: World, subject: str, month: date | None, **to: Any) -> str:
     """Something the director has opened, to the patient service director unless told; the grant's id."""
     gm = Actor("person", world.people["heqing_gm"], "赵院长")
-    values = {"kind": "person", "grantee_id": world.people["heqing_admin"]} | to
+    values: dict[str, Any] = {"kind": "person", "grantee_id": world.people["heqing_admin"]} | to
     with world.hospital(world.heqing, gm) as session:
         made = grants.give(
             session,
@@ -153,6 +153,7 @@ def test_a_grant_ends_by_itself_and_the_try_after_it_is_on_record(
     browser.enter(world.people["heqing_admin"])
     assert browser.get(f"{REPORTS}/2026-09").status_code == 200
     clock.at += timedelta(minutes=31)
+    browser.enter(world.people["heqing_admin"])
     assert browser.get(f"{REPORTS}/2026-09").status_code == 403
     assert refusals(world) == ["statistics /h/{code}/reports/{month}"]
 

@@ -185,6 +185,25 @@
     return copy.textContent.trim();
   }
 
+  // ------------------------------------------------------------------------------- support access
+  // What is left of it, by this browser's own clock from when the page came: the server ends it by its own.
+  function countDown(bar) {
+    const left = bar.querySelector("[data-support-left]");
+    const ends = performance.now() + Number(bar.dataset.seconds) * 1000;
+    const tick = () => {
+      const seconds = Math.max(0, Math.ceil((ends - performance.now()) / 1000));
+      const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+      left.textContent = parts.map((part) => String(part).padStart(2, "0")).join(":");
+      if (seconds > 0) return;
+      clearInterval(timer);
+      left.hidden = true;
+      bar.querySelector("[data-support-over]").hidden = false;
+    };
+    const timer = setInterval(tick, 1000);
+    tick();
+  }
+  document.querySelectorAll("[data-support]").forEach(countDown);
+
   // --------------------------------------------------------------------------- menus and copying
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-keys-open]")) openKeys();
