@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from billing import golive_checks as billing_checks
+from billing import holds as billing_holds
+from billing import moving as billing_moves
 from careloop import golive_checks as careloop_checks
+from feedback import holds as feedback_holds
 from feedback import hooks as feedback_hooks
 from feedback import onboarding as feedback_onboarding
 from feedback import panels as feedback_panels
@@ -36,8 +39,11 @@ def wire() -> None:
     feedback_hooks.register()
     revisits_stages.register()  # before outreach, which spreads what the plan has opened
     outreach_stages.register()
+    billing_moves.register()
     surveys_panel.register()
     surveys_extract.register()
+    feedback_holds.register()
+    billing_holds.register()
     surveys_panel.offer_reasons(reasons)
     # In the order in which the gate and a new hospital's page show them.
     for room in (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,12 +17,13 @@ from sqlalchemy import text
 
 from foundation import audit, files
 from foundation.database import HospitalSession
+from foundation.encryption import DataKey
 from foundation.ids import new_id
-from patients import merging, staging
+from patients import merging, restriction, staging
 from patients.enrolment import enrol
 from patients.feeds.files import read_table
 from patients.feeds.headers import Layout, recognise
-from patients.feeds.records import Parsed, Record, parse
+from patients.feeds.records import Parsed, Record, Rejected, parse
 from patients.feeds.returns import returned_filename, write_rejected
 from patients.models import (
     ContactPoint,
@@ -156,6 +157,12 @@ class _Import:
 
     def _write(self, *, dry: bool) -> ImportReport:
         key = data_key(self.session)
+        spared = _without_stopped(self.session, key, self.parsed)
+        if spared is not self.parsed:
+            return replace(self, parsed=spared)._compare(key, dry=dry)
+        return self._compare(key, dry=dry)
+
+    def _compare(self, key: DataKey, *, dry: bool) -> ImportReport:
         comparison = staging.compare(self.session, key, self.parsed.records)
         row = self._keep_import(comparison, dry=dry)
         suppressed: list[UUID] = []
@@ -251,6 +258,23 @@ class _Import:
             }
             | {"sha256": row.file_sha256.hex()},
         )
+
+
+def _without_stopped(session: HospitalSession, key: DataKey, parsed: Parsed) -> Parsed:
+    """The file without the patients who had themselves restricted or erased (PIPL 47).
+
+    Their rows are counted as rejected, and come back without a word of what the file says of them.
+    """
+    stopped = restriction.stopped(session)
+    reasons = {record.row_number: stopped.reason(key, record.record_number) for record in parsed.records}
+    refused = [Rejected(number, reason, ()) for number, reason in reasons.items() if reason is not None]
+    if not refused:
+        return parsed
+    return replace(
+        parsed,
+        records=[record for record in parsed.records if reasons[record.row_number] is None],
+        rejected=sorted([*parsed.rejected, *refused], key=lambda row: row.row_number),
+    )
 
 
 def _warnings(parsed: Parsed, comparison: staging.Comparison) -> dict[str, int]:

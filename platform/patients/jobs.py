@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from foundation.work import job
-from patients import service, uploads
+from patients import requests, service, uploads
 
 
 @job("patients.come_of_age", every="10 16 * * *")  # 00:10 in China
@@ -20,3 +21,15 @@ def come_of_age(session: HospitalSession, now: datetime) -> None:
 def drop_uploads(session: HospitalSession, now: datetime) -> None:
     """Checked but never confirmed files go after a day (GB/T 22239: no residual information)."""
     uploads.drop_old(session, now=now)
+
+
+@job(requests.COPY_JOB, minutes=60)
+def subject_copy(session: HospitalSession, now: datetime, request_id: str) -> None:
+    """Make the copy of one patient's data that somebody asked for (PIPL 45)."""
+    requests.make_copy(session, UUID(request_id), now=now)
+
+
+@job("patients.requests_overdue", every="20 16 * * *")  # 00:20 in China
+def requests_overdue(session: HospitalSession, now: datetime) -> None:
+    """Put requests that are past their 15 days on record."""
+    requests.note_overdue(session, local_date(now), now=now)

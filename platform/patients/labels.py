@@ -42,6 +42,7 @@ SUPPRESSION_REASONS = {
     "refused": "Wants no more calls",
     "hospital": "The hospital's wish",
     "dispute": "Medical dispute",
+    "restricted": "Restricted at the patient's request",
 }
 END_REASONS = {**SUPPRESSION_REASONS, "cancelled": "Cancelled"}
 SOURCES = {
@@ -49,7 +50,32 @@ SOURCES = {
     "card": "Patient's page",
     "call": "Telephone call",
     "case": "Feedback case",
+    "request": "Request about own data",
 }
+REQUEST_KINDS = {
+    "copy": "Copy of all data",
+    "correction": "Correction",
+    "erasure": "Erasure",
+    "restriction": "Restriction",
+}
+REQUESTERS = {
+    "patient": "The patient",
+    "guardian": "Guardian",
+    "relative": "Near relative of the deceased",
+}
+REQUEST_CHANNELS = {
+    "telephone": "Telephone",
+    "counter": "At the counter",
+    "letter": "Letter",
+    "online": "Online",
+}
+PROOFS = {
+    "id_card": "Identity card",
+    "known_number": "Called back on the number on file",
+    "household": "Proof of kinship or guardianship",
+    "authorisation": "Authorisation with both identity cards",
+}
+REQUEST_STATES = {"open": "Open", "done": "Done", "refused": "Refused"}
 PROBLEMS = {
     "no_phone_at_all": "No phone number at all",
     "no_guardian_phone": "Under 14 without a guardian's phone number",

@@ -22,7 +22,18 @@ from foundation.masking import Shown
 from foundation.web import cursors
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import fragment, page, redirect
-from patients import enrolment, intake_pages, labels, queries, revealing, service, suppression, timeline
+from patients import (
+    enrolment,
+    intake_pages,
+    labels,
+    queries,
+    request_pages,
+    requests,
+    revealing,
+    service,
+    suppression,
+    timeline,
+)
 from patients.models import ContactPoint, Patient, Suppression
 from tenants.keys import unseal
 from tenants.rights import Action
@@ -126,9 +137,11 @@ def patient_page(
 ) -> Response[str]:
     """One patient; that somebody looked is recorded."""
     with visit.hospital(code, Action.VIEW_PATIENTS) as session:
+        _in_use(session, patient_id)
         shown = _card(session, patient_id, visit)
         entries = timeline.of(session, patient_id)
         stopped = _stopped(session, patient_id)
+        asked = requests.listed(session, patient_id=patient_id)
         audit.record(session, "patients.viewed", now=visit.now, subject=f"patient:{patient_id}")
     reasons = [(reason, labels.of(labels.SUPPRESSION_REASONS, reason)) for reason in suppression.REASONS]
     return page(
@@ -141,6 +154,9 @@ def patient_page(
         stopped=stopped,
         reasons=[("", _("Choose a reason")), *reasons],
         labels=labels,
+        asked=asked,
+        request_choices=request_pages.form_choices(),
+        may_ask=visit.may(Action.HANDLE_REQUESTS, code),
         may_suppress=visit.may(Action.SUPPRESS_PATIENTS, code),
         may_reveal=visit.may(Action.REVEAL, code),
         whats=[(what, labels.of(labels.REVEALED, what)) for what in revealing.WHAT],
@@ -164,6 +180,7 @@ def reveal_person(
         raise UserMistake(_("Choose what to show."))
     reason = _reason(data)
     with visit.hospital(code, Action.REVEAL) as session:
+        _in_use(session, patient_id)
         try:
             text = revealing.reveal_person(session, patient_id, data.what, reason=reason, now=visit.now)
         except suppression.UnknownPatient as error:
@@ -187,6 +204,7 @@ def reveal(
     """Show one number and, of a contact person, the name, with a reason, on the record."""
     reason = _reason(data)
     with visit.hospital(code, Action.REVEAL) as session:
+        _in_use(session, patient_id)
         point = session.get(ContactPoint, (session.tenant_id, point_id))
         if point is None or point.patient_id != patient_id:
             raise NotFound
@@ -210,6 +228,7 @@ def suppress(
     if data.reason == "deceased" and data.confirmed != "yes":
         raise UserMistake(_("Tick the box to confirm that the patient has died."))
     with visit.hospital(code, Action.SUPPRESS_PATIENTS) as session:
+        _in_use(session, patient_id)
         try:
             suppression.suppress(
                 session, patient_id, data.reason, note=_short(data.note), source="card", now=visit.now
@@ -257,6 +276,7 @@ def cancel_enrolment(
     if not data.reason.strip():
         raise UserMistake(_("Say why the patient leaves the programme."))
     with visit.hospital(code, Action.SUPPRESS_PATIENTS) as session:
+        _in_use(session, patient_id)
         try:
             row = enrolment.cancel(session, patient_id, reason=_short(data.reason), now=visit.now)
         except enrolment.NotEnrolled as error:
@@ -275,11 +295,19 @@ def set_words(
 ) -> Redirect:
     """Note what must not be said."""
     with visit.hospital(code, Action.SUPPRESS_PATIENTS) as session:
+        _in_use(session, patient_id)
         try:
             service.set_must_not_say(session, patient_id, _short(data.words), now=visit.now)
         except suppression.UnknownPatient as error:
             raise NotFound from error
     return redirect(f"/h/{code}/patients/{patient_id}", notice=_("Saved."))
+
+
+def _in_use(session: HospitalSession, patient_id: UUID) -> None:
+    """A patient whose data is restricted or erased is on no page but their request's (PIPL 47)."""
+    patient = session.get(Patient, (session.tenant_id, patient_id))
+    if patient is not None and patient.restricted_at is not None:
+        raise NotFound
 
 
 def _card(session: HospitalSession, patient_id: UUID, visit: Visit) -> queries.PatientCard:
@@ -323,4 +351,5 @@ handlers: list[ControllerRouterHandler | Any] = [
     cancel_enrolment,
     set_words,
     *intake_pages.handlers,
+    *request_pages.handlers,
 ]

@@ -177,7 +177,7 @@ def patients(
     `search` is a phone number or an ID number (found through the blind index), the beginning of a record
     number, or a name, also as the list masks it (张**). `state` is a contact state.
     """
-    query = select(Patient.id).where(Patient.tenant_id == session.tenant_id)
+    query = select(Patient.id).where(Patient.tenant_id == session.tenant_id, Patient.restricted_at.is_(None))
     if search.strip():
         query = _searching(session, query, search.strip())
     if state:
@@ -223,7 +223,11 @@ def problems(
     query = (
         select(DataProblem, Patient.name, Patient.record_number)
         .join(Patient, (Patient.tenant_id == DataProblem.tenant_id) & (Patient.id == DataProblem.patient_id))
-        .where(DataProblem.tenant_id == session.tenant_id, DataProblem.resolved_at.is_(None))
+        .where(
+            DataProblem.tenant_id == session.tenant_id,
+            DataProblem.resolved_at.is_(None),
+            Patient.restricted_at.is_(None),
+        )
     )
     if kind:
         query = query.where(DataProblem.kind == kind)
@@ -239,7 +243,12 @@ def problem_counts(session: HospitalSession) -> dict[str, int]:
     """How many open problems there are of each kind."""
     rows = session.execute(
         select(DataProblem.kind, func.count())
-        .where(DataProblem.tenant_id == session.tenant_id, DataProblem.resolved_at.is_(None))
+        .join(Patient, (Patient.tenant_id == DataProblem.tenant_id) & (Patient.id == DataProblem.patient_id))
+        .where(
+            DataProblem.tenant_id == session.tenant_id,
+            DataProblem.resolved_at.is_(None),
+            Patient.restricted_at.is_(None),
+        )
         .group_by(DataProblem.kind)
         .order_by(DataProblem.kind)
     )

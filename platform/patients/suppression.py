@@ -24,6 +24,9 @@ from tenants.keys import seal
 
 Reason = Literal["deceased", "cured", "special", "refused", "hospital", "dispute"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
+# Not chosen by hand: it follows from a request of the patient (PIPL 47), and ends with it.
+RESTRICTED = "restricted"
+ALL_REASONS: tuple[str, ...] = (*REASONS, RESTRICTED)
 Hook = Callable[[HospitalSession, list[UUID], str, datetime], None]
 _suppressed_hooks: list[Hook] = []
 _lifted_hooks: list[Hook] = []
@@ -131,7 +134,7 @@ def suppress_many(
     Their open enrolments end today, or on the day of death that the data has. The caller writes the audit
     event. Raises `UnknownReason`.
     """
-    if reason not in REASONS:
+    if reason not in ALL_REASONS:
         raise UnknownReason(reason)
     if not patient_ids:
         return []
@@ -156,13 +159,21 @@ def suppress_many(
     return new
 
 
-def lift(session: HospitalSession, suppression_id: UUID, *, now: datetime, reason: str = "") -> Suppression:
+def lift(
+    session: HospitalSession,
+    suppression_id: UUID,
+    *,
+    now: datetime,
+    reason: str = "",
+    by_request: bool = False,
+) -> Suppression:
     """Undo a suppression; with the patient's last one the enrolment and the contacts it ended come back.
 
-    `reason` is why, for the audit trail. Lifting twice is once. Raises `UnknownSuppression`.
+    `reason` is why, for the audit trail. A restriction that the patient asked for is lifted with that request
+    alone (`by_request`). Lifting twice is once. Raises `UnknownSuppression`.
     """
     row = session.get(Suppression, (session.tenant_id, suppression_id))
-    if row is None:
+    if row is None or (row.reason == RESTRICTED and not by_request):
         raise UnknownSuppression(str(suppression_id))
     session.flush()
     session.execute(_LOCK, {"tenant_id": session.tenant_id, "patient_ids": [row.patient_id]})
@@ -176,7 +187,7 @@ def lift(session: HospitalSession, suppression_id: UUID, *, now: datetime, reaso
     if free:
         session.execute(
             _REOPEN_ENROLMENT,
-            {"tenant_id": session.tenant_id, "patient_id": patient_id, "reasons": list(REASONS)},
+            {"tenant_id": session.tenant_id, "patient_id": patient_id, "reasons": list(ALL_REASONS)},
         )
         merging.reload(session, Enrolment)
         enrol(session, [patient_id], now=now)  # discharged while suppressed: the rules are asked now

@@ -16,7 +16,7 @@ from web_client import Browser, browsing
 from world import NOW, TestHospital, World
 
 from careloop.wiring import wire
-from foundation import catalogue, runtime
+from foundation import catalogue, erasure, runtime
 from foundation.audit import AuditEvent
 from foundation.clock import SetClock
 from foundation.database import Base
@@ -260,7 +260,7 @@ def test_withdrawn_before_the_signature_everything_is_as_before(
     with world.hospital(world.heqing) as session:
         assert session.get_one(Hospital, session.tenant_id).state == "active"
         assert session.scalar(text("SELECT count(*) FROM contact_task WHERE state = 'open'")) == 1
-        assert data_key(session)
+        assert data_key(session).decrypt(data_key(session).encrypt("x")) == "x"
     with world.firm() as session:
         assert departure.current(session, world.heqing.tenant_id) is None
     assert leaving.post("/h/heqing/departure/begin", {"reason": "again"}).status_code == 303
@@ -302,7 +302,7 @@ def test_a_killed_worker_is_noticed_and_its_work_done_anew(
     as_firm(leaving, world)
     leaving.post("/h/heqing/departure/erase", {"typed": "heqing"})
     deleted: list[str] = []
-    whole = departure_jobs.departure_erasing.erasure.erase_batch
+    whole = erasure.erase_batch
 
     def dies(session: Any, table: Any) -> int:
         deleted.append(table.name)
@@ -310,7 +310,7 @@ def test_a_killed_worker_is_noticed_and_its_work_done_anew(
             raise ConnectionError
         return whole(session, table)
 
-    monkeypatch.setattr(departure_jobs.departure_erasing.erasure, "erase_batch", dies)
+    monkeypatch.setattr(erasure, "erase_batch", dies)
     with pytest.raises(ConnectionError):
         run_queued(world)
     monkeypatch.undo()

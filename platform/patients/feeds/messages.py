@@ -59,6 +59,8 @@ REJECTION_TEXTS: Final[dict[str, str]] = {
     "no_record_number": N_("No record number"),
     "bad_discharge_date": N_("The discharge or visit date cannot be read"),
     "discharge_before_admission": N_("Discharged before admission"),
+    "restricted_on_request": N_("Restricted at the patient's request: not taken in"),
+    "erased_on_request": N_("Erased at the patient's request: not taken in again"),
 }
 
 WARNING_TEXTS: Final[dict[str, str]] = {

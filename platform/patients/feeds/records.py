@@ -20,7 +20,14 @@ from patients.feeds.table import Cells, Kind, Skipped, Table
 from patients.identity import GUARDIAN_UNTIL, age_on, birth_date_of, clean_id, is_minor, sex_of
 from patients.phones import PhoneFault, read_phone
 
-Reason = Literal["no_record_number", "bad_discharge_date", "discharge_before_admission"]
+Reason = Literal[
+    "no_record_number",
+    "bad_discharge_date",
+    "discharge_before_admission",
+    # Found out beside the hospital's own rows (patients.restriction), not in the file alone.
+    "restricted_on_request",
+    "erased_on_request",
+]
 _OLDEST = 125  # completed years; a birth date beyond it is a slip of the pen
 
 
