@@ -10,7 +10,7 @@ from typing import Any
 from foundation.documents.spreadsheet import Column, Kind, Sheet
 from foundation.languages import format_date, format_datetime, format_month
 from foundation.languages import gettext as _
-from tenants.audit_labels import GROUPS, group_of, label_of
+from tenants.audit_labels import GROUPS, group_of, label_of, reason_text
 from tenants.audit_queries import SUMMED, AuditLine, AuditQuery, MonthLine
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -46,7 +46,7 @@ def cells(line: AuditLine) -> dict[str, Any]:
         "group": _(GROUPS[group_of(line.action)]),
         "action": label_of(line.action),
         "subject": line.subject,
-        "reason": line.reason,
+        "reason": reason_text(line.reason),
         "address": str(line.detail.get("address", "")),
         "detail": detail_text(line.detail),
         "id": str(line.id),

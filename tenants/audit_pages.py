@@ -23,7 +23,7 @@ from foundation.web.errors import UserMistake
 from foundation.web.pages import fragment, page
 from tenants import audit_export, audit_queries, firm_audit
 from tenants.audit_chains import chain_id, model_of
-from tenants.audit_labels import GROUPS, choices, group_of, label_of, subject_text
+from tenants.audit_labels import GROUPS, choices, group_of, label_of, reason_text, subject_text
 from tenants.audit_queries import PAGE, AuditQuery, Trail
 from tenants.rights import Action
 from tenants.visit import Visit
@@ -186,6 +186,7 @@ def _records(place: Place, query: AuditQuery, after: UUID | None) -> Response[st
         group_of=group_of,
         groups={group: _(label) for group, label in GROUPS.items()},
         subject_text=subject_text,
+        reason_text=reason_text,
         detail_text=audit_export.detail_text,
     )
 

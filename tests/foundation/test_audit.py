@@ -195,7 +195,7 @@ def flipped(model: type[AuditEvent | FirmEvent], name: str) -> str:
         ),
         (
             ("INSERT INTO audit_event SELECT (jsonb_populate_record(a, jsonb_build_object("
-            "'id', gen_random_uuid(), 'seq', 7, 'subject', 'patient:x'))).* FROM audit_event a WHERE seq = 3"),
+            "'id', gen_random_uuid(), 'seq', 7, 'subject', 'a:x'))).* FROM audit_event a WHERE seq = 3"),
             1, 7, "out_of_order",
         ),
     ],

@@ -18,13 +18,13 @@ from feedback_cases import case_of
 from litestar.handlers import HTTPRouteHandler
 from python_calamine import CalamineWorkbook
 from reporting_rows import SEPTEMBER, crowd
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select, text, update
 from web_client import Browser, browsing
 from world import NOW, World
 
 from billing.service import close_month, ensure_contract
 from careloop import app
-from foundation import audit, runtime, work
+from foundation import audit, files, runtime, work
 from foundation.audit import AuditEvent
 from foundation.clock import SetClock
 from foundation.database import Database
@@ -36,8 +36,9 @@ from patients.importing import import_file
 from reporting.monthly import make_report
 from tenants import audit_jobs, audit_labels, service, signin
 from tenants.firm_audit import note
+from tenants.keys import data_key
 from tenants.labels import SIGNIN_RESULTS
-from tenants.models import FirmEvent, Person, SigninEvent
+from tenants.models import FirmEvent, Person, ProcessingAgreement, SigninEvent
 from tenants.rights import MATRIX, Action, Role
 
 OCTOBER_4 = datetime.fromisoformat("2026-10-04T09:00:00+08:00")
@@ -57,8 +58,8 @@ def some(world: World, count: int, action: str = "patients.viewed", **more: Any)
     with world.hospital(world.heqing) as session:
         for number in range(count):
             audit.record(
-                session, action, now=OCTOBER_4 - timedelta(hours=count - number), subject=f"patient:{number:04d}",
-                **more,
+                session, action, now=OCTOBER_4 - timedelta(hours=count - number),
+                subject=f"patient:{number:04d}", **more,
             )  # fmt: skip
 
 
@@ -344,13 +345,22 @@ def lived(world: World, browser: Browser) -> dict[str, str]:
         ensure_contract(session, starts_on=date(2026, 1, 1), now=OCTOBER_4)
         close_month(session, SEPTEMBER, now=OCTOBER_4)
         make_report(session, SEPTEMBER, by="何琳", now=OCTOBER_4)
+        signed = files.put(
+            session, data_key(session), name="a.pdf", media_type="application/pdf", content=b"%PDF", now=NOW
+        )
+        session.execute(update(ProcessingAgreement).values(document_file_id=signed))
         content = (ROOT / "platform/careloop/samples/heqing_discharges_202609.csv").read_bytes()
         found = import_file(session, content, "a.csv", by="何琳", now=OCTOBER_4, translate=gettext).as_dict()
     browser.enter(world.people["operations"])
     assert browser.post("/firm/benchmark/2026-09/run").status_code == 303
     browser.enter(world.people["firm_gm"])
     assert browser.post("/firm/benchmark/2026-09/approve").status_code == 303
-    return {"code": "heqing", "month": "2026-09", "import_id": str(found["import_id"])}
+    return {
+        "code": "heqing",
+        "month": "2026-09",
+        "import_id": str(found["import_id"]),
+        "file_id": str(signed),
+    }
 
 
 def test_every_download_leaves_a_record_of_what_was_taken(world: World, browser: Browser) -> None:
@@ -368,16 +378,19 @@ def test_every_download_leaves_a_record_of_what_was_taken(world: World, browser:
         assert added[0], f"{path} does not say what was taken"
 
 
-def exported(world: World) -> list[dict[str, Any]]:
-    """The details of all exports on record, the firm's first."""
+def exported(world: World) -> list[str]:
+    """What each export on record was of, the firm's first."""
     wanted = audit_labels.actions_of("export")
-    with world.firm() as firm:
-        found = list(
-            firm.scalars(select(FirmEvent.detail).where(FirmEvent.action.in_(wanted)).order_by(FirmEvent.seq))
-        )
-    with world.hospital(world.heqing) as session:
-        order = select(AuditEvent.detail).where(AuditEvent.action.in_(wanted)).order_by(AuditEvent.seq)
-        return [*found, *session.scalars(order)]
+    found: list[str] = []
+    with world.firm() as firm, world.hospital(world.heqing) as session:
+        for opened, model in ((firm, FirmEvent), (session, AuditEvent)):
+            rows = opened.execute(
+                select(model.subject, model.detail).where(model.action.in_(wanted)).order_by(model.seq)
+            )
+            for subject, detail in rows:
+                said = {key: value for key, value in detail.items() if key != "address"}
+                found.append(f"{subject} {said or ''}".strip())
+    return found
 
 
 def test_looking_at_a_patient_or_a_case_is_on_record_and_no_record_holds_anything_of_a_patient(
@@ -422,6 +435,21 @@ FAMILIES = {
         f"tenants.departure_{step}"
         for step in ("exported", "signed", "downloaded", "key_destroyed", "erased")
     ),
+    "patients.{action}": tuple(
+        f"patients.request_{step}"
+        for step in (
+            "registered",
+            "identity_checked",
+            "refused",
+            "copy_ordered",
+            "copy_made",
+            "copy_handed_out",
+            "done",
+            "restricted",
+            "overdue",
+        )
+    ),
+    "support.{decision}": ("support.granted", "support.refused"),
     "patients.{what}_revealed": ("patients.name_revealed", "patients.id_number_revealed"),
 }
 
