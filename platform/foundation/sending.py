@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from foundation.settings import Settings
 
@@ -58,19 +58,8 @@ def send_mail(settings: Settings, mail: Mail, *, tls: ssl.SSLContext | None = No
     if settings.smtp_url is None:
         raise NotSent("no mail server is set", for_good=True)
     parts = urlsplit(settings.smtp_url.get_secret_value())
-    host, port = parts.hostname or "", parts.port or SMTP_PORTS[parts.scheme]
-    believed = tls or ssl.create_default_context()
     try:
-        with (
-            smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=believed)
-            if parts.scheme == "smtps"
-            else smtplib.SMTP(host, port, timeout=SECONDS)
-        ) as server:
-            if parts.scheme == "smtp":
-                server.starttls(context=believed)
-            if parts.username:
-                server.login(unquote(parts.username), unquote(parts.password or ""))
-            server.send_message(_message(settings, mail))
+        _speak(parts, _message(settings, mail), tls or ssl.create_default_context())
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         raise NotSent("the recipient was refused", for_good=min(codes) >= REFUSED_FOR_GOOD) from error
@@ -79,6 +68,24 @@ def send_mail(settings: Settings, mail: Mail, *, tls: ssl.SSLContext | None = No
         raise NotSent(f"the mail server answered {error.smtp_code}", for_good=False) from error
     except (smtplib.SMTPException, OSError) as error:
         raise NotSent(f"the mail server: {type(error).__name__}", for_good=False) from error
+
+
+def _speak(parts: SplitResult, message: EmailMessage, believed: ssl.SSLContext) -> None:
+    host, port = parts.hostname or "", parts.port or SMTP_PORTS[parts.scheme]
+    server = (
+        smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=believed)
+        if parts.scheme == "smtps"
+        else smtplib.SMTP(host, port, timeout=SECONDS)
+    )
+    try:
+        if parts.scheme == "smtp":
+            server.starttls(context=believed)
+        if parts.username:
+            server.login(unquote(parts.username), unquote(parts.password or ""))
+        server.send_message(message)
+        server.quit()
+    finally:
+        server.close()  # without a goodbye when something went wrong: nobody may be listening
 
 
 def send_text(settings: Settings, to: str, text: str, *, tls: ssl.SSLContext | None = None) -> None:

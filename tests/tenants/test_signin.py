@@ -13,9 +13,8 @@ from world import NOW, World
 
 from foundation.clock import SetClock
 from foundation.database import Database, PlatformSession
-from foundation.scope import Actor, FirmScope, PlatformScope
-from foundation.web.errors import UserMistake
-from tenants import service, signin
+from foundation.scope import Actor, PlatformScope
+from tenants import passwords, service, signin
 from tenants.models import Person, SigninEvent, SigninSession
 from tenants.rights import Role
 
@@ -38,7 +37,9 @@ def person(session: PlatformSession) -> Person:
 
 
 def attempt(session: PlatformSession, password: str = PASSWORD, *, after: int = 0) -> str | None:
-    return signin.sign_in(session, EMAIL, password, now=NOW + timedelta(minutes=after), address=ADDRESS)
+    now = NOW + timedelta(minutes=after)
+    opened = signin.sign_in(session, EMAIL, password, now=now, address=ADDRESS)
+    return None if opened is None else opened.token
 
 
 def results(session: PlatformSession) -> list[str]:
@@ -49,8 +50,9 @@ def results(session: PlatformSession) -> list[str]:
 def test_the_right_password_opens_a_session_and_the_token_is_not_stored(
     session: PlatformSession, person: Person
 ) -> None:
-    token = signin.sign_in(session, " HeLin@Example.com ", PASSWORD, now=NOW, address=ADDRESS)
-    assert token is not None
+    opened = signin.sign_in(session, " HeLin@Example.com ", PASSWORD, now=NOW, address=ADDRESS)
+    assert opened is not None
+    token = opened.token
     stored = session.scalars(select(SigninSession)).one()
     assert token.encode() not in stored.token_hash
     assert signin.person_of(session, token, now=NOW) == person
@@ -91,24 +93,33 @@ def test_a_closed_account_stays_out_and_its_open_sessions_end(
     assert attempt(session) is None
 
 
-def test_a_session_ends_after_an_idle_hour_and_not_while_used(
+def test_a_session_ends_after_fifteen_minutes_without_use_and_not_while_used(
     session: PlatformSession, person: Person
 ) -> None:
     token = attempt(session)
     assert token is not None
-    for minutes in range(50, 600, 50):
+    for minutes in range(14, 300, 14):
         assert signin.person_of(session, token, now=NOW + timedelta(minutes=minutes)) is not None
         session.flush()
-    last = NOW + timedelta(minutes=550)
-    assert signin.person_of(session, token, now=last + timedelta(minutes=59)) is not None
-    session.flush()
-    assert signin.person_of(session, token, now=last + timedelta(minutes=120)) is None
+    last = NOW + timedelta(minutes=294)
+    assert signin.person_of(session, token, now=last + timedelta(minutes=15)) is None
+
+
+def test_a_page_that_only_asks_does_not_keep_the_session_alive(
+    session: PlatformSession, person: Person
+) -> None:
+    token = attempt(session)
+    assert token is not None
+    for minutes in range(1, 15):
+        now = NOW + timedelta(minutes=minutes)
+        assert signin.session_of(session, token, now=now, touch=False) is not None
+    assert signin.person_of(session, token, now=NOW + timedelta(minutes=15)) is None
 
 
 def test_a_session_ends_after_twelve_hours_however_busy(session: PlatformSession, person: Person) -> None:
     token = attempt(session)
     assert token is not None
-    for minutes in range(30, 720, 30):
+    for minutes in range(10, 720, 10):
         assert signin.person_of(session, token, now=NOW + timedelta(minutes=minutes)) is not None
         session.flush()
     assert signin.person_of(session, token, now=NOW + timedelta(hours=12)) is None
@@ -124,23 +135,10 @@ def test_signing_out_ends_the_session(session: PlatformSession, person: Person) 
 def test_a_new_password_ends_all_sessions(session: PlatformSession, person: Person) -> None:
     token = attempt(session)
     assert token is not None
-    service.set_password(session, person, "Mountain-43", now=NOW, address=ADDRESS)
+    passwords.set_password(session, person, "Mountain-43", now=NOW, address=ADDRESS)
     assert signin.person_of(session, token, now=NOW) is None
     assert attempt(session) is None
     assert attempt(session, "Mountain-43") is not None
-
-
-@pytest.mark.parametrize(
-    "weak", ["Ab1-567", "alllowercase", "12345678", "lower123", "密码密码密码密码", "x" * 300]
-)
-def test_a_weak_password_is_refused(weak: str) -> None:
-    with pytest.raises(UserMistake):
-        signin.check_password(weak)
-
-
-@pytest.mark.parametrize("good", ["Riverside-42", "lower123!", "ALLCAPS1x", "密码Abc123"])
-def test_a_password_of_three_kinds_is_enough(good: str) -> None:
-    signin.check_password(good)
 
 
 # ------------------------------------------------------------------------------------------ in the browser
@@ -167,9 +165,10 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_the_way_back_stays_on_this_si
         made = service.make_person(
             session, email=EMAIL, name="何琳", language="en", now=NOW, password=PASSWORD
         )
-        service.add_member(session, made.id, Role.OPERATIONS, firm_id=world.firm_id, now=NOW)
+        service.add_member(session, made.id, Role.DEPARTMENT_HEAD, tenant_id=world.heqing.tenant_id, now=NOW)
     for wanted, reached in [
-        ("/firm/people", "/firm/people"),
+        ("/me/signins", "/me/signins"),
+        ("/signin/code", "/"),
         ("https://elsewhere.example", "/"),
         ("//elsewhere.example", "/"),
         ("/\\elsewhere.example", "/"),
@@ -182,7 +181,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_the_way_back_stays_on_this_si
             cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith(signin.COOKIE))
             assert "HttpOnly" in cookie
             assert "SameSite=lax" in cookie
-            assert 'lang="en"' in browser.get("/firm/people").text
+            assert 'lang="en"' in browser.get("/me/signins").text
 
 
 def test_an_expired_session_leads_to_the_sign_in_page(db: Database, world: World) -> None:
@@ -190,35 +189,10 @@ def test_an_expired_session_leads_to_the_sign_in_page(db: Database, world: World
     with browsing(db, clock=clock) as browser:
         browser.enter(world.people["operations"])
         assert browser.get("/me/signins").status_code == 200
-        clock.at = NOW + timedelta(minutes=61)
+        clock.at = NOW + timedelta(minutes=15)
         answer = browser.get("/me/signins")
         assert answer.status_code == 303
         assert answer.headers["location"] == "/signin?next=/me/signins"
-
-
-def test_an_invited_person_sets_a_password_once_and_is_in(db: Database, world: World) -> None:
-    scope = FirmScope(world.firm_id, (world.heqing.tenant_id,), world.admin, "test")
-    with db.firm(scope) as session:
-        invited = service.invite_person(session, email=EMAIL, name="周倩", role=Role.QA, now=NOW)
-    link = f"/invitation/{invited.token}"
-    with browsing(db) as browser:
-        assert "周倩" in browser.get(link).text
-        twice = {"password": PASSWORD, "again": "Another-42"}
-        assert browser.post(link, twice).status_code == 422
-        answer = browser.post(link, {"password": PASSWORD, "again": PASSWORD})
-        assert answer.status_code == 303
-        assert browser.get("/me/signins").status_code == 200
-    with browsing(db) as browser:
-        assert "邀请已失效" in browser.get(link).text
-        assert browser.post(link, {"password": PASSWORD, "again": PASSWORD}).status_code == 422
-
-
-def test_an_invitation_is_good_for_seven_days(db: Database, world: World) -> None:
-    with db.firm(FirmScope(world.firm_id, (), world.admin, "test")) as session:
-        invited = service.invite_person(session, email=EMAIL, name="周倩", role=Role.QA, now=NOW)
-        assert invited.token is not None
-        assert service.invited_person(session, invited.token, now=NOW + timedelta(days=6)) is not None
-        assert service.invited_person(session, invited.token, now=NOW + timedelta(days=7)) is None
 
 
 def test_the_demo_offers_its_people_with_one_click(db: Database, world: World) -> None:
