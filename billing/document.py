@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -103,8 +103,9 @@ def _seller(statement: Statement, *, chinese: bool) -> str:
 
 def _facts(statement: Statement, hospital: str, seller: str) -> list[list[str]]:
     invoice = statement.invoice
-    last = add_months(invoice.month, 1).toordinal() - 1
-    period = f"{format_date(invoice.month)} – {format_date(type(invoice.month).fromordinal(last))}"
+    last = add_months(invoice.month, 1) - timedelta(days=1)
+    ends_on = statement.contract.ends_on
+    period = f"{format_date(invoice.month)} – {format_date(min(last, ends_on or last))}"
     facts = [
         [_("Invoice number"), invoice.number or _("given when issued")],
         [_("Service period"), period],

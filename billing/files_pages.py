@@ -12,6 +12,7 @@ from billing import export, queries
 from billing.document import invoice_pdf
 from billing.months import month_of
 from billing.queries import PatientMonth, Statement
+from billing.served import shown_since
 from foundation import audit, files
 from foundation.database import HospitalSession
 from foundation.languages import choose
@@ -30,7 +31,7 @@ def invoice_file(
 ) -> Response[bytes]:
     """The stored PDF of an issued invoice; a draft's and the English one are made of the same statement."""
     with visit.hospital(code, Action.VIEW_INVOICES) as session:
-        found = _statement(session, month)
+        found = _statement(session, month, visit, code)
         invoice, wanted = found.invoice, choose(language)
         if invoice.pdf_file_id is not None and wanted == "zh_Hans":
             content = files.get(session, data_key(session), invoice.pdf_file_id)[1]
@@ -47,7 +48,7 @@ def excel_file(code: FromPath[str], month: FromPath[str], visit: NamedDependency
     """The rows of the screen, and the patients behind them."""
     with visit.hospital(code, Action.VIEW_INVOICES) as session:
         agreement.require_for_export(session, doing="billing.export", now=visit.now)
-        found = _statement(session, month)
+        found = _statement(session, month, visit, code)
         content = export.xlsx(found, _patients(session, found), now=visit.now)
         _record(session, visit, found, "xlsx")
     return _download(content, f"{_name(found)}.xlsx", XLSX)
@@ -57,14 +58,15 @@ def excel_file(code: FromPath[str], month: FromPath[str], visit: NamedDependency
 def csv_file(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visit]) -> Response[bytes]:
     """The rows of the screen."""
     with visit.hospital(code, Action.VIEW_INVOICES) as session:
-        found = _statement(session, month)
+        found = _statement(session, month, visit, code)
         content = export.csv(found)
         _record(session, visit, found, "csv")
     return _download(content, f"{_name(found)}.csv", "text/csv; charset=utf-8")
 
 
-def _statement(session: HospitalSession, month: str) -> Statement:
-    invoice = queries.invoice_of_month(session, month_of(month))
+def _statement(session: HospitalSession, month: str, visit: Visit, code: str) -> Statement:
+    since = shown_since(session, visit, code)
+    invoice = queries.invoice_of_month(session, month_of(month), since=since)
     if invoice is None:
         raise NotFound
     return queries.statement(session, invoice)

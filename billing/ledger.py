@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from billing.pricing import FREE_CANCELLATION_DAYS
+from billing.served import served_since
 from foundation.calendar import add_months, first_of_month
 from foundation.database import HospitalSession
 
@@ -153,16 +154,21 @@ _FILL = _sql(
     upto=":upto",
 )
 
-# Months whose invoice is out, with the price that held: what is known too late goes onto the next invoice.
+# Months whose invoice is out, with the price that held: what is known too late goes onto the next invoice. Of
+# a month in which the hospital came to this firm (`since`) only the days since then are its own, at its price.
 _LATE = _sql(
     """
     WITH closed AS (
-        SELECT i.month, (i.month + interval '1 month')::date AS upto, c.unit_fen
+        SELECT i.month, (i.month + interval '1 month')::date AS upto,
+               greatest(i.month, CAST(:since AS date)) AS own_from,
+               CASE WHEN i.month < :since THEN n.unit_fen ELSE c.unit_fen END AS unit_fen
         FROM invoice i JOIN contract c ON c.tenant_id = i.tenant_id AND c.id = i.contract_id
+        LEFT JOIN contract n ON n.tenant_id = i.tenant_id AND n.starts_on = :since
         WHERE i.tenant_id = :tenant_id AND i.month < :first AND i.state IN ('issued', 'paid')
+          AND i.month + interval '1 month' > :since
     ), wanted AS (
         SELECT m.month, m.unit_fen, d.patient_id, e.id AS enrolment_id
-        FROM closed m JOIN billing_due d ON d.served && daterange(m.month, m.upto) {enrolment}
+        FROM closed m JOIN billing_due d ON d.served && daterange(m.own_from, m.upto) {enrolment}
         WHERE (m.month, d.patient_id) NOT IN (  -- hashed once, whatever the planner thinks of the ledger
             SELECT l.month, l.patient_id FROM ledger_entry l
             WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.invoice_id IS DISTINCT FROM :invoice_id)
@@ -178,7 +184,7 @@ _LATE = _sql(
     FROM wanted
     ON CONFLICT (tenant_id, month, patient_id) DO NOTHING
     """,
-    since="m.month",
+    since="m.own_from",
     upto="m.upto",
 )
 
@@ -190,6 +196,7 @@ _CREDIT = _sql(
                     ELSE coalesce(f.end_reason, 'ended') END AS reason
         FROM ledger_entry l
         JOIN invoice i ON i.tenant_id = l.tenant_id AND i.id = l.invoice_id AND i.state IN ('issued', 'paid')
+        JOIN contract k ON k.tenant_id = i.tenant_id AND k.id = i.contract_id AND k.starts_on >= :since
         JOIN billing_facts f ON f.id = l.enrolment_id
         LEFT JOIN billing_due d ON d.patient_id = l.patient_id
         LEFT JOIN billing_unreached u ON u.patient_id = l.patient_id
@@ -278,6 +285,7 @@ def _values(session: HospitalSession, month: date, now: datetime) -> dict[str, A
         "first": first,
         "upto": add_months(first, 1),
         "previous": add_months(first, -1),
+        "since": served_since(session),
         "free_days": FREE_CANCELLATION_DAYS,
         "now": now,
     }

@@ -20,6 +20,7 @@ from billing.files_pages import handlers as file_handlers
 from billing.models import Invoice
 from billing.months import month_of, month_text
 from billing.pricing import monthly_fen
+from billing.served import shown_since
 from billing.service import Payment, Seller, Terms
 from billing.statement_pages import handlers as statement_handlers
 from billing.stripe_client import enabled
@@ -98,7 +99,7 @@ def issue_all(visit: NamedDependency[Visit], data: URLEncodedBody[MonthForm]) ->
     for code in drafts:
         try:
             with visit.hospital(code, Action.ISSUE_INVOICES) as session_:
-                service.issue(session_, _invoice(session_, first).id, now=visit.now)
+                service.issue(session_, _invoice(session_, first, visit, code).id, now=visit.now)
             issued += 1
         except Refused as refused:
             refusals.append(f"{code}: {refused.message}")
@@ -112,8 +113,9 @@ def hospital_billing(
 ) -> Response[str]:
     """A hospital's invoices by month, and its contract."""
     with visit.hospital(code, Action.VIEW_INVOICES) as session:
-        invoices = queries.invoices(session)
-        contracts = queries.contracts(session)
+        since = shown_since(session, visit, code)
+        invoices = queries.invoices(session, since=since)
+        contracts = queries.contracts(session, since=since)
     last = add_months(first_of_month(local_date(visit.now)), -1)
     known = {row.month for row in invoices if row.state != "void"}
     return page(
@@ -163,7 +165,7 @@ def issue(code: FromPath[str], month: FromPath[str], visit: NamedDependency[Visi
     """Issue the draft."""
     first = month_of(month)
     with refusals_told(), visit.hospital(code, Action.ISSUE_INVOICES) as session:
-        invoice = service.issue(session, _invoice(session, first).id, now=visit.now)
+        invoice = service.issue(session, _invoice(session, first, visit, code).id, now=visit.now)
         notice = _("Invoice {number} is issued.", number=invoice.number)
     return redirect(_address(code, first), notice=notice)
 
@@ -178,7 +180,9 @@ def paid(
     """A bank transfer came."""
     first = month_of(month)
     with refusals_told(), visit.hospital(code, Action.ISSUE_INVOICES) as session:
-        service.mark_paid(session, _invoice(session, first).id, reference=data.reference, now=visit.now)
+        service.mark_paid(
+            session, _invoice(session, first, visit, code).id, reference=data.reference, now=visit.now
+        )
     return redirect(_address(code, first), notice=_("The payment is noted."))
 
 
@@ -187,7 +191,7 @@ def send_again(code: FromPath[str], month: FromPath[str], visit: NamedDependency
     """Ask Stripe once more: after a refusal, or to look what became of the invoice."""
     first = month_of(month)
     with visit.hospital(code, Action.ISSUE_INVOICES) as session:
-        invoice = _invoice(session, first)
+        invoice = _invoice(session, first, visit, code)
         if invoice.payment != "stripe" or invoice.state not in {"issued", "paid"}:
             raise NotFound
         service.queue_push(session, invoice, now=visit.now)
@@ -205,8 +209,8 @@ def refusals_told() -> Iterator[None]:
         raise NotFound from missing
 
 
-def _invoice(session: HospitalSession, first: date) -> Invoice:
-    found = queries.invoice_of_month(session, first)
+def _invoice(session: HospitalSession, first: date, visit: Visit, code: str) -> Invoice:
+    found = queries.invoice_of_month(session, first, since=shown_since(session, visit, code))
     if found is None:
         raise NotFound
     return found

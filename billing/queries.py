@@ -16,6 +16,7 @@ from sqlalchemy import Select, Subquery, func, literal, select, union_all
 from billing.labels import LINES, REASONS
 from billing.models import Contract, Invoice, InvoiceLine, LedgerCredit, LedgerEntry
 from billing.pricing import OF_OTHER_MONTHS, next_opening
+from billing.served import ALWAYS, served_since, since_of
 from foundation.calendar import add_months, first_of_month, local_date
 from foundation.database import FirmSession, HospitalSession
 from foundation.languages import current, format_month, gettext
@@ -139,31 +140,43 @@ def line_label(kind: str, month: date) -> str:
     return gettext(LINES[kind], month=format_month(month), before=format_month(add_months(month, -1)))
 
 
-def invoice_of_month(session: HospitalSession, month: date) -> Invoice | None:
-    """The month's invoice that holds: a void one is none."""
+def invoice_of_month(session: HospitalSession, month: date, *, since: date = ALWAYS) -> Invoice | None:
+    """The month's invoice that holds: a void one is none, and one of contracts before `since` (another
+    firm's) neither.
+    """
     return session.scalar(
         select(Invoice).where(
             Invoice.tenant_id == session.tenant_id,
             Invoice.month == first_of_month(month),
             Invoice.state != "void",
+            Invoice.contract_id.in_(_contracts_since(session, since)),
         )
     )
 
 
-def invoices(session: HospitalSession) -> Sequence[Invoice]:
-    """All invoices of the hospital, newest month first, void ones included."""
+def invoices(session: HospitalSession, *, since: date = ALWAYS) -> Sequence[Invoice]:
+    """The invoices of contracts from `since` on, newest month first, void ones included."""
     return session.scalars(
         select(Invoice)
-        .where(Invoice.tenant_id == session.tenant_id)
+        .where(
+            Invoice.tenant_id == session.tenant_id,
+            Invoice.contract_id.in_(_contracts_since(session, since)),
+        )
         .order_by(Invoice.month.desc(), Invoice.created_at.desc())
     ).all()
 
 
-def contracts(session: HospitalSession) -> Sequence[Contract]:
-    """The contracts of the hospital, newest first."""
+def contracts(session: HospitalSession, *, since: date = ALWAYS) -> Sequence[Contract]:
+    """The contracts of the hospital that began on `since` or later, newest first."""
     return session.scalars(
-        select(Contract).where(Contract.tenant_id == session.tenant_id).order_by(Contract.starts_on.desc())
+        select(Contract)
+        .where(Contract.tenant_id == session.tenant_id, Contract.starts_on >= since)
+        .order_by(Contract.starts_on.desc())
     ).all()
+
+
+def _contracts_since(session: HospitalSession, since: date) -> Select[UUID]:
+    return select(Contract.id).where(Contract.tenant_id == session.tenant_id, Contract.starts_on >= since)
 
 
 def lines_of(session: HospitalSession, invoice_id: UUID) -> Sequence[InvoiceLine]:
@@ -200,8 +213,12 @@ def statement(session: HospitalSession, invoice: Invoice) -> Statement:
     )
 
 
-def head_of(session: HospitalSession, _found: Statement) -> branding.Letterhead:
-    """The brand under which the firm of this statement's contract writes."""
+def head_of(session: HospitalSession, found: Statement) -> branding.Letterhead:
+    """The brand under which the firm of this statement's contract writes; none for a firm that served the
+    hospital before.
+    """
+    if found.contract.starts_on < served_since(session):
+        return branding.NO_LETTERHEAD
     return branding.firm_letterhead(session)
 
 
@@ -253,7 +270,13 @@ def overview(session: FirmSession, month: date, *, now: datetime) -> list[MonthO
     first = first_of_month(month)
     invoice = (
         select(Invoice)
-        .where(Invoice.tenant_id == Hospital.tenant_id, Invoice.month == first, Invoice.state != "void")
+        .join(Contract, (Contract.tenant_id == Invoice.tenant_id) & (Contract.id == Invoice.contract_id))
+        .where(
+            Invoice.tenant_id == Hospital.tenant_id,
+            Invoice.month == first,
+            Invoice.state != "void",
+            Contract.starts_on >= since_of(Hospital.tenant_id),
+        )
         .lateral("invoice")
     )
     contract = (
@@ -262,6 +285,7 @@ def overview(session: FirmSession, month: date, *, now: datetime) -> list[MonthO
             Contract.tenant_id == Hospital.tenant_id,
             Contract.starts_on < add_months(first, 1),
             Contract.ends_on.is_(None) | (Contract.ends_on >= first),
+            Contract.starts_on >= since_of(Hospital.tenant_id),
         )
         .exists()
     )

@@ -144,6 +144,11 @@ def close_month(session: HospitalSession, month: date, *, now: datetime) -> Invo
                 day=format_date(add_months(first, 1)),
             )
         )
+    return draft_month(session, first, now=now)
+
+
+def draft_month(session: HospitalSession, first: date, *, now: datetime) -> Invoice:
+    """The same for a month that may still run: where the contract has ended in it. Raises `NoContract`."""
     contract = _contract_of(session, first)
     invoice = queries.invoice_of_month(session, first)
     if invoice is not None:

@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery
 from billing import export, labels, queries
 from billing.document import corrected_sentence, proof_steps
 from billing.months import line_of, month_of, month_text
+from billing.served import shown_since
 from foundation import audit
 from foundation.calendar import add_months
 from foundation.languages import gettext
@@ -25,9 +26,10 @@ def statement_page(code: FromPath[str], month: FromPath[str], visit: NamedDepend
     """The same lines as the invoice, each leading to its patients; before the close, what is to be done."""
     first = month_of(month)
     with visit.hospital(code, Action.VIEW_INVOICES) as session:
-        invoice = queries.invoice_of_month(session, first)
+        since = shown_since(session, visit, code)
+        invoice = queries.invoice_of_month(session, first, since=since)
         found = queries.statement(session, invoice) if invoice is not None else None
-        contracts = queries.contracts(session)
+        contracts = queries.contracts(session, since=since)
     state = queries.shown_state(
         invoice.state if invoice else None, invoice.due_on if invoice else None, first, visit.now
     )
@@ -70,7 +72,8 @@ def line_page(
     first, (kind, of_month) = month_of(month), line_of(key)
     offset = max(start, 0)
     with visit.hospital(code, Action.VIEW_INVOICES) as session:
-        invoice = queries.invoice_of_month(session, first)
+        since = shown_since(session, visit, code)
+        invoice = queries.invoice_of_month(session, first, since=since)
         if invoice is None:
             raise NotFound
         found = queries.statement(session, invoice)

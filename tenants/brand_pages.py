@@ -87,9 +87,7 @@ def save_hospital_brand(code: FromPath[str], visit: NamedDependency[Visit], data
     """Show this from now on."""
     with visit.hospital(code, Action.MANAGE_BRAND) as session:
         branding.save(session, code, _wanted(data), now=visit.now)
-        audit.record(
-            session, "tenants.brand_changed", now=visit.now, subject=f"hospital:{session.tenant_id}"
-        )
+        audit.record(session, "tenants.brand_changed", now=visit.now, subject=f"hospital:{session.tenant_id}")
     return redirect(f"/h/{code}/brand", notice=_("Saved."))
 
 

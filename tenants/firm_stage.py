@@ -12,14 +12,14 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from foundation import outbox
-from foundation.database import FirmSession, HospitalSession
+from foundation.database import FirmSession
 from foundation.languages import gettext as _
 from foundation.web.errors import NotFound, UserMistake
-from foundation.work import job
 from tenants import stages
 from tenants.firm_audit import note
 from tenants.models import DirectoryEntry, Firm
 
+# The job with which a hospital follows its firm (`tenants.stage_jobs`).
 FOLLOW = "tenants.follow_firm"
 
 
@@ -33,12 +33,6 @@ def suspend(session: FirmSession, *, reason: str, now: datetime) -> bool:
 def resume(session: FirmSession, *, reason: str, now: datetime) -> bool:
     """End the firm's suspension; False when it was active."""
     return _change(session, stages.ACTIVE, "tenants.firm_resumed", reason.strip(), now)
-
-
-@job(FOLLOW, every="*/10 * * * *")
-def follow_firm(session: HospitalSession, now: datetime) -> None:
-    """Let a hospital follow its firm: right after the operator's word, and every ten minutes for certain."""
-    stages.follow_firm(session, now=now)
 
 
 def _change(session: FirmSession, state: str, action: str, reason: str, now: datetime) -> bool:

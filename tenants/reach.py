@@ -32,6 +32,10 @@ class Assignments(Protocol):
         """Take a hospital away."""
         ...
 
+    def unassign_all(self, session: FirmSession, tenant_id: UUID) -> int:
+        """Take a hospital away from everybody at the session's firm; returns from how many."""
+        ...
+
 
 _sources: list[Assignments] = []
 
@@ -49,6 +53,11 @@ def hospitals_of_agent(session: FirmSession, person_id: UUID) -> frozenset[UUID]
 def hospitals_of_agents(session: FirmSession) -> dict[UUID, list[UUID]]:
     """The hospitals assigned to each person at the session's firm."""
     return _sources[0].hospitals_of_agents(session) if _sources else {}
+
+
+def hospital_leaves(session: FirmSession, tenant_id: UUID) -> int:
+    """Take a hospital away from every agent of the session's firm; returns from how many."""
+    return _sources[0].unassign_all(session, tenant_id) if _sources else 0
 
 
 def set_hospitals(session: FirmSession, person_id: UUID, wanted: frozenset[UUID], now: datetime) -> None:

@@ -8,13 +8,14 @@ people may make them by hand, and they come first when the firm works again.
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 
 from foundation.calendar import CalendarMissing, is_holiday, local_date, local_day_start
 from foundation.database import HospitalSession
 from outreach import spreading
-from tenants import stages
+from tenants import moves, stages
 
 # Contacts that a plan or a sample asked for; the others are of complaints.
 SCHEDULED = ("revisit", "survey")
@@ -28,6 +29,20 @@ DELETE FROM patient_hold o
 WHERE o.tenant_id = :tenant_id AND NOT EXISTS (
     SELECT FROM call c WHERE c.tenant_id = :tenant_id AND c.task_id = o.task_id AND c.agent_id = o.agent_id
        AND c.outcome IS NULL)
+""")
+_END_CALLS = text("""
+UPDATE call c
+SET ended_at = :now, outcome = CASE WHEN c.connected_at IS NULL THEN 'no_answer' ELSE 'hung_up' END
+WHERE c.tenant_id = :tenant_id AND c.outcome IS NULL
+""")
+_FREE_HELD = text("""
+UPDATE contact_task t SET next_try_at = :now FROM patient_hold o
+WHERE t.tenant_id = :tenant_id AND o.tenant_id = :tenant_id AND t.id = o.task_id AND t.state = 'open'
+""")
+_DROP_HOLDS = text("DELETE FROM patient_hold o WHERE o.tenant_id = :tenant_id")
+_FREE_APPOINTMENTS = text("""
+UPDATE contact_task t SET appointment_agent = NULL
+WHERE t.tenant_id = :tenant_id AND t.state = 'open' AND t.appointment_agent IS NOT NULL
 """)
 _CANCEL_LOST = text("""
 UPDATE contact_task t SET state = 'cancelled', outcome = :lost, closed_at = :now
@@ -89,12 +104,24 @@ def register() -> None:
     """Follow the stages of the hospitals; harmless twice."""
     stages.on_suspended(let_go)
     stages.on_resumed(take_up)
+    moves.on_leaving(hand_over)
 
 
 def let_go(session: HospitalSession, _now: datetime) -> None:
     """Every card goes back at once; whoever is just calling may end that call and save it."""
     session.flush()
     session.execute(_LET_GO, {"tenant_id": session.tenant_id})
+
+
+def hand_over(session: HospitalSession, _moved: moves.Moved, now: datetime) -> list[dict[str, Any]]:
+    """The old firm's agents let go: their calls end, their cards and appointments go to whoever comes. The
+    contacts themselves stay as they are.
+    """
+    values = {"tenant_id": session.tenant_id, "now": now}
+    session.flush()
+    for statement in (_END_CALLS, _FREE_HELD, _DROP_HOLDS, _FREE_APPOINTMENTS):
+        session.execute(statement, values)
+    return []
 
 
 def take_up(session: HospitalSession, since: datetime, now: datetime) -> None:

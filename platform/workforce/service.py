@@ -38,6 +38,16 @@ def unassign(session: FirmSession, person_id: UUID, tenant_id: UUID) -> None:
     )
 
 
+def unassign_all(session: FirmSession, tenant_id: UUID) -> int:
+    """Take a hospital away from everybody at the session's firm; returns from how many."""
+    gone = session.scalars(
+        delete(Assignment)
+        .where(Assignment.firm_id == session.firm_id, Assignment.tenant_id == tenant_id)
+        .returning(Assignment.id)
+    )
+    return len(gone.all())
+
+
 def hospitals_of_agent(session: FirmSession, person_id: UUID) -> list[UUID]:
     """The hospitals assigned to this person at the session's firm, in the order of assignment."""
     return list(
