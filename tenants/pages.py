@@ -17,15 +17,18 @@ from foundation.web.pages import redirect
 from tenants import (
     admin,
     agreement_pages,
+    brand_pages,
     departure_pages,
     entry,
     hospital_pages,
     me_pages,
+    move_pages,
     onboarding_pages,
     people_pages,
     provider_pages,
     service,
     signin_pages,
+    stage_pages,
     token_pages,
 )
 
@@ -70,6 +73,9 @@ handlers = [
     *provider_pages.handlers,
     *departure_pages.handlers,
     *hospital_pages.handlers,
+    *stage_pages.handlers,
+    *move_pages.handlers,
+    *brand_pages.handlers,
     *agreement_pages.handlers,
     *onboarding_pages.handlers,
 ]

@@ -13,13 +13,14 @@ from patients import jobs as patients_jobs
 from reporting import jobs as reporting_jobs
 from revisits import jobs as revisits_jobs
 from surveys import jobs as surveys_jobs
-from tenants import audit_jobs, departure_jobs
+from tenants import audit_jobs, departure_jobs, stage_jobs
 from tenants import jobs as tenants_jobs
 
 # Importing a module registers its jobs.
 MODULES = (
     audit_jobs,
     departure_jobs,
+    stage_jobs,
     tenants_jobs,
     patients_jobs,
     outreach_jobs,

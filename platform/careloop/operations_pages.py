@@ -5,10 +5,11 @@ from __future__ import annotations
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from careloop import operations
+from careloop import firm_pages, operations
 from foundation.languages import mark
 from foundation.runtime import Runtime
 from foundation.web.pages import page
+from tenants import stages
 from tenants.labels import SIGNIN_RESULTS
 from tenants.rights import Action
 from tenants.visit import Visit
@@ -37,8 +38,10 @@ def operations_page(visit: NamedDependency[Visit], runtime: NamedDependency[Runt
         active="operations",
         found=found,
         states=BROKER_STATES,
+        stages=stages.STAGES,
+        tones=stages.TONES,
         signins=[(SIGNIN_RESULTS.get(key, key), found.signins[key]) for key in [*known, *others]],
     )
 
 
-handlers = [operations_page]
+handlers = [operations_page, *firm_pages.handlers]

@@ -239,6 +239,21 @@ class Database:
         with self._unit_of_work(PlatformSession(scope=scope, **self._options())) as session:
             yield session
 
+    @contextmanager
+    def together(self) -> Iterator[Database]:
+        """Several scopes, one after the other, in one transaction: all of it is kept or nothing.
+
+        For what crosses a wall with the word of both sides (a hospital that changes firms). The sessions of
+        the database given must not overlap: each sets its scope anew. What they queue is sent after the commit.
+        """
+        queued: list[UUID] = []
+        begun = self.bind.begin_nested if isinstance(self.bind, Connection) else self.bind.begin
+        with begun() as held:
+            connection = self.bind if isinstance(self.bind, Connection) else held
+            yield Database(connection, master_key=self.master_key, after_commit=queued.extend)  # type: ignore[arg-type]
+        if queued and self.after_commit is not None:
+            self.after_commit(queued)
+
     def close(self) -> None:
         """Give back all connections."""
         if isinstance(self.bind, Engine):
