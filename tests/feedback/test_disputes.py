@@ -125,7 +125,7 @@ def test_a_call_that_was_waiting_when_it_became_a_dispute_does_not_close_it(worl
     for state, outcome in (
         ("unreachable", Outcome.NO_ANSWER),
         ("refused", Outcome.REFUSED_NOW),
-        ("done", Outcome.COMPLETED),
+        ("open", Outcome.COMPLETED),
     ):
         with world.db.hospital(scope) as session, session.no_autoflush:
             ended = session.get_one(ContactTask, (session.tenant_id, task.id))
