@@ -22,7 +22,6 @@ from foundation.web.pages import page, redirect
 from foundation.web.security import FOREVER
 from tenants import branding, firm_audit, logos
 from tenants.branding import BrandFace, NewBrand
-from tenants.labels import COLOURS
 from tenants.models import Firm, Hospital
 from tenants.rights import Action
 from tenants.visit import Visit
@@ -103,7 +102,7 @@ def _page(
         real_name=real[0],
         real_name_en=real[1],
         code=code,
-        colours=COLOURS,
+        colours=branding.COLOUR_NAMES,
         most_letters=branding.MOST_LETTERS,
         most_kb=logos.MOST_BYTES // 1024,
     )

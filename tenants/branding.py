@@ -18,6 +18,7 @@ from foundation import languages
 from foundation.database import Database, HospitalSession, ScopedSession
 from foundation.ids import new_id
 from foundation.languages import gettext as _
+from foundation.languages import mark
 from foundation.scope import Actor, FirmScope, HospitalScope, PlatformScope
 from foundation.web.errors import UserMistake
 from tenants import logos
@@ -26,6 +27,21 @@ from tenants.models import Brand, DirectoryEntry, Firm, Hospital
 
 MOST_LETTERS = 40
 SYSTEM = Actor.system("branding")
+# The colours of `labels.COLOURS` by name.
+COLOUR_NAMES = {
+    "teal": mark("Teal"),
+    "blue": mark("Blue"),
+    "orange": mark("Orange"),
+    "purple": mark("Purple"),
+    "green": mark("Green"),
+    "pink": mark("Pink"),
+    "indigo": mark("Indigo"),
+    "yellow": mark("Yellow"),
+    "red": mark("Red"),
+    "cyan": mark("Cyan"),
+    "lime": mark("Lime"),
+    "azure": mark("Azure"),
+}
 
 
 @dataclass(frozen=True, slots=True)

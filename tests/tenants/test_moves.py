@@ -80,7 +80,7 @@ def agreed(world: World, other: Other) -> UUID:
 
 def token_of(world: World, person_id: UUID) -> str:
     with world.db.platform(PlatformScope(Actor.system("test"), "test")) as session:
-        return signin.open_session(session, session.get_one(Person, person_id), now=NOW, address="")
+        return signin.open_session(session, session.get_one(Person, person_id), now=HOUR, address="")
 
 
 def test_without_all_three_words_nothing_moves_and_the_hour_withdraws_it(world: World, other: Other) -> None:
