@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, or_, select
 
 from foundation.ids import new_id
 from foundation.languages import Language
@@ -131,10 +131,10 @@ def reset_second_factor(session: SideSession, manager: Manager, person_id: UUID,
 def unlink(session: SideSession, manager: Manager, person_id: UUID, *, now: datetime) -> None:
     """Forget who somebody is at this side's provider; the next sign-in there links anew by e-mail."""
     held_by(session, manager, person_id)
-    own = select(IdentityProvider.id).where(
-        (IdentityProvider.firm_id == manager.firm_id)
-        | IdentityProvider.tenant_id.in_(list(manager.tenant_ids))
-    )
+    at: ColumnElement[bool] = IdentityProvider.tenant_id.in_(list(manager.tenant_ids))
+    if manager.firm_id is not None:
+        at = or_(at, IdentityProvider.firm_id == manager.firm_id)
+    own = select(IdentityProvider.id).where(at)
     session.execute(
         delete(ExternalIdentity).where(
             ExternalIdentity.person_id == person_id, ExternalIdentity.provider_id.in_(own)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from foundation.database import ScopedSession
 from foundation.ids import new_id
@@ -151,22 +152,28 @@ def owner_of(
 def refuse(
     session: ScopedSession, token: ApiToken | None, reason: str, asked: Asked, *, now: datetime
 ) -> None:
-    """One line of a request whose key did not count (越界访问记录)."""
+    """One line of a request whose key did not count (越界访问记录); the same again in a minute is counted."""
     known = select(DirectoryEntry.id).where(
         DirectoryEntry.kind == "hospital", DirectoryEntry.code == (asked.code or "")
     )
-    session.add(
-        AccessRefusal(
-            id=new_id(),
-            at=now,
-            person_id=None if token is None else token.person_id,
-            token_id=None if token is None else token.id,
-            code=asked.code if asked.code and session.scalar(known) is not None else "",
-            method=asked.method,
-            route=asked.route,
-            status=401,
-            reason=reason,
-            address=asked.address,
+    statement = insert(AccessRefusal).values(
+        id=new_id(),
+        at=now,
+        minute=now.replace(second=0, microsecond=0),
+        times=1,
+        person_id=None if token is None else token.person_id,
+        token_id=None if token is None else token.id,
+        code=asked.code if asked.code and session.scalar(known) is not None else "",
+        method=asked.method,
+        route=asked.route,
+        status=401,
+        reason=reason,
+        address=asked.address,
+    )
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["person_id", "token_id", "method", "route", "code", "status", "minute"],
+            set_={"times": AccessRefusal.times + 1},
         )
     )
 
