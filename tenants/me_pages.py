@@ -89,9 +89,7 @@ def accept_offer(
     offer_id: FromPath[UUID], visit: NamedDependency[Visit], runtime: NamedDependency[Runtime]
 ) -> Redirect:
     """Take a role that was offered; if it asks for a second factor, that is set up before anything else."""
-    me.answer_offer(
-        visit.database, visit.person.id, offer_id, accept=True, actor=visit.actor, now=visit.now
-    )
+    me.answer_offer(visit.database, visit.person.id, offer_id, accept=True, actor=visit.actor, now=visit.now)
     with visit.platform() as session:
         person = session.get_one(Person, visit.person.id)
         token = None if second_factor.is_enrolled(person) else _enrol_again(session, visit, person)

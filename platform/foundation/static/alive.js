@@ -56,6 +56,7 @@
     if (here) headers["x-csrftoken"] = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
     else headers["x-careloop-quiet"] = "1";
     const answer = await fetch(ADDRESS, { method: here ? "POST" : "GET", headers });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
     return !answer.headers.has("HX-Redirect");
   }
   setInterval(beat, MINUTE / 4);
