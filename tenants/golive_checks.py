@@ -165,7 +165,8 @@ def key(session: HospitalSession, _now: datetime) -> Finding:
 def _holders(session: HospitalSession, roles: set[Role]) -> list[object]:
     return list(
         session.scalars(
-            select(Person.id.distinct())
+            select(Person.id)
+            .distinct()
             .join(Membership, Membership.person_id == Person.id)
             .where(
                 Membership.tenant_id == session.tenant_id,

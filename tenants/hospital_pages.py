@@ -118,9 +118,12 @@ def _whole(text: str, what: str) -> int | None:
 
 def _percent(text: str) -> Decimal:
     try:
-        return Decimal(text.strip().rstrip("%")) / 100
+        share = Decimal(text.strip().rstrip("%")) / 100
     except InvalidOperation as error:
         raise UserMistake(_("The share of outpatients lies between 1% and 100%.")) from error
+    if not share.is_finite():
+        raise UserMistake(_("The share of outpatients lies between 1% and 100%."))
+    return share
 
 
 handlers = [hospitals_page, new_page, brings_piece, province_piece, create_hospital]

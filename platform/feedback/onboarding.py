@@ -47,7 +47,7 @@ def tags(session: HospitalSession, _now: datetime) -> Finding:
     """Every tag of this hospital's cases is known to the firm's catalogue (S0-19)."""
     known = by_code()
     used = session.scalars(
-        select(FeedbackCase.tag.distinct()).where(FeedbackCase.tenant_id == session.tenant_id)
+        select(FeedbackCase.tag).distinct().where(FeedbackCase.tenant_id == session.tenant_id)
     )
     unknown = sorted(tag for tag in used if tag not in known)
     if unknown:
