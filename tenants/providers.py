@@ -8,7 +8,6 @@ the sign-in record although nobody is in.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -284,38 +283,9 @@ def enter(
     return Entered(token, person, step)
 
 
-def password_refusal(session: ScopedSession, person_id: UUID) -> str | None:
-    """The sentence for somebody whose every role lies on sides that ask for their own provider; else None."""
-    rows = session.execute(
-        select(Membership.id, IdentityProvider.label)
-        .outerjoin(
-            IdentityProvider,
-            or_(
-                IdentityProvider.firm_id == Membership.firm_id,
-                IdentityProvider.tenant_id == Membership.tenant_id,
-            )
-            & IdentityProvider.required
-            & IdentityProvider.disabled_at.is_(None),
-        )
-        .where(
-            Membership.person_id == person_id,
-            Membership.accepted_at.is_not(None),
-            Membership.closed_at.is_(None),
-        )
-    ).all()
-    labels = {row.label for row in rows}
-    if not rows or None in labels:
-        return None
-    return _("Sign in through {provider}: a password does not open this account.", provider=_or(labels))
-
-
 def refusal(result: str) -> str:
     """The sentence of one of `REFUSALS`."""
     return _(REFUSALS[result])
-
-
-def _or(labels: Iterable[str]) -> str:
-    return " / ".join(sorted(labels))
 
 
 def _why_not(session: ScopedSession, state: str, browser: str) -> str:

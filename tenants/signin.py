@@ -20,7 +20,7 @@ from sqlalchemy import select, update
 
 from foundation.database import ScopedSession
 from foundation.ids import new_id
-from tenants import audit_jobs, lockout, mobiles, password_rules
+from tenants import audit_jobs, lockout, mobiles, password_rules, required_provider
 from tenants.models import Membership, Person, SigninEvent, SigninSession
 from tenants.rights import NEEDS_SECOND_FACTOR
 
@@ -46,11 +46,15 @@ STEP_PAGES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session that was opened, the token for its cookie, and what it still waits for."""
+    """A session that was opened, the token for its cookie, and what it still waits for.
+
+    With `refused` nothing was opened: the password was right, and this sentence says why it is not enough.
+    """
 
     token: str
     person: Person
     waiting_for: Step | None
+    refused: str = ""
 
 
 def find_account(session: ScopedSession, typed: str) -> Person | None:
@@ -82,6 +86,10 @@ def sign_in(
         return None
     if password_rules.is_outdated(person.password_hash or ""):
         person.password_hash = password_rules.hash_of(password)
+    elsewhere = required_provider.password_refusal(session, person.id)
+    if elsewhere is not None:
+        note(session, person, "provider_required", now=now, address=address)
+        return Opened("", person, None, elsewhere)
     step = step_after(session, person, now=now)
     token = open_session(session, person, now=now, address=address, browser=browser, waiting_for=step)
     return Opened(token, person, step)

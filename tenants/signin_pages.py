@@ -96,6 +96,8 @@ def sign_in(
                 "After five wrong attempts an account stays locked for 30 minutes."
             )
         )
+    if opened.refused:
+        raise UserMistake(opened.refused)
     return entry.entered(runtime, opened.token, entry.language_of(opened.person), path)
 
 

@@ -18,7 +18,7 @@ from foundation.clock import SetClock
 from foundation.database import Database
 from foundation.ids import new_id
 from foundation.scope import Actor, PlatformScope
-from tenants import signin, tokens
+from tenants import providers, signin, tokens
 from tenants.arrival import Arrival
 from tenants.models import Department, ExternalIdentity, FirmEvent, Membership, Person, SigninSession
 from tenants.rights import GIVES, MATRIX, SIDES, Action, Role
@@ -359,8 +359,6 @@ def test_departments_without_a_head_are_named_until_one_has_an_account(
 
 
 def test_the_link_with_a_provider_is_forgotten_by_its_own_side_only(browser: Browser, world: World) -> None:
-    from tenants import providers
-
     person_id = world.people["heqing_gm"]
     for side in (providers.Side(None, world.heqing.tenant_id), providers.Side(None, world.yunling.tenant_id)):
         wanted = providers.Settings("x", "https://idp.example", "id", "secret", required=False, vouches=False)

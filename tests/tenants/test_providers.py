@@ -17,7 +17,7 @@ from world import NOW, World
 from foundation.clock import SetClock
 from foundation.database import Database
 from foundation.scope import Actor, PlatformScope
-from tenants import oidc, providers, signin
+from tenants import oidc, passwords, providers, required_provider, signin
 from tenants.arrival import Arrival
 from tenants.models import (
     ExternalIdentity,
@@ -344,10 +344,10 @@ def test_where_the_provider_is_required_a_password_does_not_reach_the_side(
     set_up(world, provider, required=True)
     person_id = world.people["heqing_admin"]
     with platform(world) as session:
-        sentence = providers.password_refusal(session, person_id)
+        sentence = required_provider.password_refusal(session, person_id)
         assert sentence is not None
         assert "医院账号" in sentence
-        assert providers.password_refusal(session, world.people["operations"]) is None
+        assert required_provider.password_refusal(session, world.people["operations"]) is None
     browser.enter(person_id)
     visit = visit_of(browser)
     assert visit is not None
@@ -358,10 +358,11 @@ def test_where_the_provider_is_required_a_password_does_not_reach_the_side(
                 person_id=person_id, role=Role.QA, firm_id=world.firm_id, created_at=NOW, accepted_at=NOW
             )
         )
-        assert providers.password_refusal(session, person_id) is None
+        assert required_provider.password_refusal(session, person_id) is None
     visit = visit_of(browser)
     assert visit is not None
     assert {m.role for m in visit.members} == {Role.QA}
+    browser.client.cookies.clear()
     come(browser, provider)
     visit = visit_of(browser)
     assert visit is not None
@@ -474,3 +475,19 @@ def test_attempts_of_yesterday_are_swept(
     leave(browser)
     with platform(world) as session:
         assert session.scalar(select(func.count()).select_from(ProviderAttempt)) == 1
+
+
+def test_a_right_password_is_told_where_to_sign_in_and_a_wrong_one_is_not(
+    browser: Browser, world: World, provider: LocalProvider
+) -> None:
+    set_up(world, provider, required=True)
+    with platform(world) as session:
+        person = session.get_one(Person, world.people["heqing_admin"])
+        passwords.set_password(session, person, "Riverside-42", now=NOW, address="")
+    wrong = browser.post("/signin", {"email": MAIL, "password": "Wrong-12345"})
+    assert "医院账号" not in wrong.text
+    right = browser.post("/signin", {"email": MAIL, "password": "Riverside-42"})
+    assert right.status_code == 422
+    assert "请通过“医院账号”登录" in right.text
+    assert signin.COOKIE not in browser.client.cookies
+    assert results(world)[-1] == "provider_required"
