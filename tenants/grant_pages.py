@@ -54,6 +54,7 @@ def grants_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[
             (f"{month:%Y-%m}", format_month(month))
             for month in (add_months(this, -back) for back in range(MONTHS_OFFERED))
         ],
+        usual_month=f"{add_months(this, -1):%Y-%m}",
         subjects=labels.STATISTICS,
         first_day=today,
         usual_day=add_months(today, 3),

@@ -87,6 +87,10 @@ RAIL = [
         "/h/{code}/agreement",
         "/firm/onboarding",
     ),
+    Item(
+        "support", mark("Support access"), "eye", Action.GRANT_SUPPORT, "/h/{code}/support", "/firm/support"
+    ),
+    Item("ask_support", mark("Support access"), "eye", Action.ASK_SUPPORT, "/operations/support"),
     Item("operations", mark("Operations"), "heartbeat", Action.VIEW_OPERATIONS, "/operations"),
     Item(
         "settings", mark("Settings"), "settings", Action.MANAGE_PEOPLE, "/h/{code}/people", "/firm/hospitals"
