@@ -78,7 +78,8 @@ def heads(session: HospitalSession, _now: datetime) -> Finding:
             len(without), names=named,
         )  # fmt: skip
         return Finding("amber", sentence, PEOPLE)
-    return Finding("green", _("Each of {count} departments has a head.", count=len(rows)))
+    told = ngettext("The one department has a head.", "Each of {count} departments has a head.", len(rows))
+    return Finding("green", told)
 
 
 def second_factors(session: HospitalSession, _now: datetime) -> Finding:

@@ -26,7 +26,7 @@ from tenants.queries import pinyin_key
 from tenants.rights import SIDES, Role
 
 NOTE_LENGTH = 500
-STATES = {"open": mark("Open"), "done": mark("Done"), "not_needed": mark("Not needed")}
+STATES = {"open": mark("To do"), "done": mark("Done"), "not_needed": mark("Not needed")}
 DAYS_A_WORKING_WEEK, DAYS_A_WEEK = 5, 7
 GO_LIVE = "go_live"
 

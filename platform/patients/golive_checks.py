@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from foundation.database import HospitalSession
-from foundation.languages import format_datetime, mark
+from foundation.languages import format_datetime, mark, ngettext
 from foundation.languages import gettext as _
 from patients.models import DataImport
 from tenants import golive
@@ -30,5 +30,8 @@ def feed(session: HospitalSession, now: datetime) -> Finding:
     count = session.scalar(select(func.count()).where(own))
     if last is None:
         return Finding("red", _("No list has been imported yet."), IMPORTS)
-    told = _("{count} lists came in, the last on {time}.", count=count, time=format_datetime(last))
+    at = format_datetime(last)
+    told = ngettext(
+        "{count} list came in, on {time}.", "{count} lists came in, the last on {time}.", count or 0, time=at
+    )
     return Finding("green" if last > now - FRESH else "amber", told, IMPORTS)

@@ -339,13 +339,18 @@ def test_papers_are_pdf_and_a_signed_one_stays(world: World) -> None:
 
 
 def test_an_assessment_is_not_made_on_a_day_to_come(world: World) -> None:
-    told = {"assessed_by": "何琳", "summary": "风险可控"}
     with world.hospital(world.heqing) as session:
-        agreement_drafts.assess(session, "care_followup", assessed_on=TODAY, now=NOW, **told)
+        agreement_drafts.assess(
+            session, "care_followup", assessed_on=TODAY, now=NOW, assessed_by="何琳", summary="可控"
+        )
         with pytest.raises(UserMistake):
-            agreement_drafts.assess(session, "care_followup", assessed_on=TODAY + DAY, now=NOW, **told)
+            agreement_drafts.assess(
+                session, "care_followup", assessed_on=TODAY + DAY, now=NOW, assessed_by="何琳", summary="可控"
+            )
         with pytest.raises(UserMistake):
-            agreement_drafts.assess(session, "everything", assessed_on=TODAY, now=NOW, **told)
+            agreement_drafts.assess(
+                session, "everything", assessed_on=TODAY, now=NOW, assessed_by="何琳", summary="可控"
+            )
         assert [row.purpose for row in agreement_drafts.assessments(session)] == ["care_followup"]
 
 
