@@ -26,7 +26,7 @@ def columns() -> list[Column]:
         Column("actor", _("Who"), width=18),
         Column("granted_by", _("Let in by"), width=14),
         Column("group", _("Kind"), width=18),
-        Column("action", _("What happened"), width=28),
+        Column("action", _("Event recorded"), width=28),
         Column("subject", _("Subject"), width=46),
         Column("reason", _("Reason"), width=28),
         Column("address", _("Network address"), width=18),
