@@ -67,12 +67,14 @@ def give(
 def held(world: World, name: str) -> Membership:
     with platform(world) as session:
         found = select(Membership).where(Membership.person_id == world.people[name])
-        return session.scalars(found).one()
+        member: Membership = session.scalars(found).one()
+        return member
 
 
 def person_of(world: World, email: str) -> Person | None:
     with platform(world) as session:
-        return session.scalar(select(Person).where(Person.email == email))
+        found: Person | None = session.scalar(select(Person).where(Person.email == email))
+        return found
 
 
 def wish(role: Role, **changes: str) -> dict[str, str]:
@@ -181,7 +183,8 @@ def test_somebody_invited_by_mobile_number_sets_a_password_and_works(browser: Br
     with platform(world) as session:
         person = session.scalars(select(Person).where(Person.phone_masked == "138****8000")).one()
         assert person.email is None
-    assert visit_of(browser, person.id).departments("heqing") == {world.heqing.departments["骨科"]}
+    own = frozenset([world.heqing.departments["骨科"]])
+    assert visit_of(browser, person.id).departments("heqing") == own
     with world.hospital(world.heqing) as session:
         recorded = session.scalars(select(AuditEvent)).all()
     assert "tenants.person_invited" in [event.action for event in recorded]

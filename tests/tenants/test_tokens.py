@@ -21,6 +21,7 @@ from foundation.web.context import CSRF_COOKIE
 from foundation.web.errors import Forbidden, NotFound
 from tenants import tokens
 from tenants.arrival import Arrival
+from tenants.labels import ACTIONS
 from tenants.models import AccessRefusal, ApiToken, FirmEvent, Membership, Person
 from tenants.rights import Action, Role
 from tenants.visit import Visit
@@ -191,6 +192,10 @@ def test_a_program_needs_no_form_token_and_a_browser_always_does(browser: Browse
 
 
 # ------------------------------------------------------------------------------------------------- pages
+
+
+def test_every_right_has_a_name_that_people_read() -> None:
+    assert set(ACTIONS) == {action.value for action in Action}
 
 
 def form(side: str, *actions: Action, **changes: str) -> dict[str, Any]:
