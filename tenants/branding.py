@@ -66,13 +66,10 @@ class BrandFace:
 
 @dataclass(frozen=True, slots=True)
 class Letterhead:
-    """What a document shows of a brand (抬头): the shown names, and the logo's file name and bytes, if
-    any.
-    """
+    """What a document shows of a brand (抬头): the shown names, and the logo's bytes, if any."""
 
     name: str = ""
     name_en: str = ""
-    logo_name: str = ""
     logo: bytes = b""
 
     @property
@@ -82,9 +79,14 @@ class Letterhead:
         return names[0] or names[1] if languages.current() == "zh_Hans" else names[1] or names[0]
 
     @property
+    def logo_name(self) -> str:
+        """The name under which the typesetter finds the logo; empty without one."""
+        return "logo.svg" if self.logo else ""
+
+    @property
     def images(self) -> dict[str, bytes]:
-        """The logo as the typesetter takes it."""
-        return {self.logo_name: self.logo} if self.logo_name else {}
+        """The logo as the typesetter takes it: files are texts there, so the picture lies in a drawing."""
+        return {"logo.svg": logos.as_drawing(self.logo)} if self.logo else {}
 
 
 NO_LETTERHEAD = Letterhead()
@@ -129,9 +131,10 @@ def save(session: ScopedSession, code: str, new: NewBrand, *, now: datetime) -> 
     )
 
 
-def forget(session: ScopedSession, code: str) -> None:
-    """Nothing of the brand stays: for a hospital that has left."""
-    session.execute(delete(Brand).where(Brand.code == code))
+def forget(session: HospitalSession) -> None:
+    """Nothing of the hospital's brand stays: it has left."""
+    codes = select(DirectoryEntry.code).where(DirectoryEntry.tenant_id == session.tenant_id)
+    session.execute(delete(Brand).where(Brand.code.in_(codes)))
 
 
 def faces(session: ScopedSession, codes: Iterable[str]) -> dict[str, BrandFace]:
@@ -151,14 +154,11 @@ def logo_of(session: ScopedSession, code: str) -> tuple[bytes, str] | None:
 def letterhead(session: ScopedSession, code: str) -> Letterhead:
     """What documents show of this firm or hospital; an empty one without a brand."""
     row = session.execute(
-        select(Brand.shown_name, Brand.shown_name_en, Brand.logo, Brand.logo_type).where(Brand.code == code)
+        select(Brand.shown_name, Brand.shown_name_en, Brand.logo).where(Brand.code == code)
     ).one_or_none()
     if row is None:
         return NO_LETTERHEAD
-    if row.logo is None:
-        return Letterhead(row.shown_name, row.shown_name_en)
-    ending = logos.ENDINGS[row.logo_type]
-    return Letterhead(row.shown_name, row.shown_name_en, f"logo.{ending}", row.logo)
+    return Letterhead(row.shown_name, row.shown_name_en, row.logo or b"")
 
 
 def firm_letterhead(session: HospitalSession) -> Letterhead:
@@ -179,7 +179,7 @@ def report_letterhead(session: HospitalSession) -> Letterhead:
     firm = firm_letterhead(session)
     code = session.scalar(select(DirectoryEntry.code).where(DirectoryEntry.tenant_id == session.tenant_id))
     own = letterhead(session, code or "")
-    return replace(firm, logo_name=own.logo_name, logo=own.logo) if own.logo_name else firm
+    return replace(firm, logo=own.logo) if own.logo else firm
 
 
 def shown_to(session: ScopedSession, *, firm_id: UUID | None, tenant_id: UUID | None) -> BrandFace | None:

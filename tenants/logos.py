@@ -7,6 +7,7 @@ is decoded by browsers and by the typesetter alone.
 
 from __future__ import annotations
 
+import base64
 import struct
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from foundation.web.errors import UserMistake
 
 MOST_BYTES = 200 * 1024
 MOST_PIXELS = 1024
-ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/webp"})
 # Start-of-frame markers of JPEG; the others in this range are tables.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -40,6 +41,19 @@ def check(content: bytes) -> Picture:
     if not (0 < found.width <= MOST_PIXELS and 0 < found.height <= MOST_PIXELS):
         raise UserMistake(_("A logo is at most 1024 pixels wide and high."))
     return found
+
+
+def as_drawing(content: bytes) -> bytes:
+    """The picture inside an SVG of its size, made by us. ValueError for what `read` does not know."""
+    found = read(content)
+    if found is None:
+        raise ValueError("no picture that a logo can be")
+    size = f'width="{found.width}" height="{found.height}"'
+    inside = base64.b64encode(content).decode()
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {found.width} {found.height}">'
+        f'<image {size} href="data:{found.media_type};base64,{inside}"/></svg>'
+    ).encode()
 
 
 def read(content: bytes) -> Picture | None:

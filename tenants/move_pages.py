@@ -29,7 +29,7 @@ from tenants.rights import Action
 from tenants.visit import Visit
 
 STATES = {
-    "asked": (mark("Asked"), "info"),
+    "asked": (mark("Move asked"), "info"),
     "accepted": (mark("Accepted by the new firm"), "info"),
     "agreed": (mark("Agreed by all"), "good"),
     "done": (mark("Done"), "neutral"),

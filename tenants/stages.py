@@ -20,6 +20,7 @@ from foundation.ids import new_id
 from foundation.languages import gettext as _
 from foundation.languages import mark
 from foundation.web.errors import UserMistake
+from tenants import branding
 from tenants.models import DirectoryEntry, Hospital, HospitalPhase
 
 ACTIVE, SUSPENDED = "active", "suspended"
@@ -114,6 +115,8 @@ def change(session: HospitalSession, after: str, *, reason: str, now: datetime, 
         )
     since = _not_active_since(session) if after == ACTIVE else None
     _write(session, after, reason, now, by_name or session.scope.actor.name)
+    if after == "left":
+        branding.forget(session)
     if before == ACTIVE:
         for stop in _suspended_hooks:
             stop(session, now)

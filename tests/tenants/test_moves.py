@@ -205,8 +205,8 @@ def test_keys_and_bounded_sign_ins_of_the_old_firm_end_and_the_hospital_s_own_st
 
 
 def test_invoices_split_at_the_day_and_every_patient_month_is_billed_once(world: World, other: Other) -> None:
-    """In August three by the old firm; in September those enrolled before the 20th by the old firm at 12.50, the
-    one enrolled on the 22nd by the new one at 15.00, which bills all of them from October on.
+    """Until September those enrolled before the 20th by the old firm at 12.50, the one enrolled on the 22nd by
+    the new one at 15.00, which bills all of them from October on.
     """
     with world.hospital(world.heqing) as session:
         service.ensure_contract(session, starts_on=date(2026, 7, 1), now=NOW)
