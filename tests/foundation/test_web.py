@@ -130,10 +130,10 @@ def test_a_mistake_is_shown_in_place_or_on_a_page_of_its_own(browser: Browser) -
     piece = browser.post("/signin", wrong, headers={"X-CareLoop-Form": "1"})
     assert piece.status_code == 422
     assert "<html" not in piece.text
-    assert "邮箱或密码不正确" in piece.text
+    assert "账号或密码不正确" in piece.text
     whole = browser.post("/signin", wrong)
     assert whole.status_code == 422
-    assert "邮箱或密码不正确" in whole.text
+    assert "账号或密码不正确" in whole.text
     assert "<html" in whole.text
 
 
