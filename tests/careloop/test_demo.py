@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, func, select
 from billing.models import Invoice, LedgerEntry
 from careloop.demo.cast import HOSPITALS, DemoHospital
 from careloop.demo.chapters import Chapter, close_chapter, tell_chapter
+from careloop.demo.house import furnish
 from careloop.demo.stage import Stage, set_stage
 from careloop.wiring import wire
 from feedback.models import FeedbackCase
@@ -22,10 +23,12 @@ from foundation.clock import SystemClock
 from foundation.database import Database
 from foundation.ids import new_id
 from foundation.runtime import Runtime
+from foundation.scope import Actor, PlatformScope
 from foundation.settings import Settings
 from outreach.models import Call, ContactTask
 from reporting.models import MonthlyReport
 from surveys.models import Response
+from tenants.models import DirectoryEntry, StatisticsGrant, SupportAccess
 
 MONTH = date(2026, 9, 1)
 SMALL = next(hospital for hospital in HOSPITALS if hospital.code == "kangning")
@@ -103,3 +106,20 @@ def test_the_story_leaves_a_whole_audit_trail(first: tuple[Stage, dict[str, obje
     stage, _ = first
     with stage.hospital(stage.hospitals[0]) as session:
         assert first_broken(session) is None
+
+
+def test_a_hospital_on_its_way_and_open_questions_lie_on_the_table(db: Database) -> None:
+    """Whoever opens the demo finds a checklist begun, a look asked for, and months opened to somebody."""
+    wire()
+    begins = local_day_start(date(2026, 12, 4))
+    stage = set_stage(db, begins - timedelta(days=90), [HOSPITALS[0]])
+    furnish(stage, begins)
+    with db.platform(PlatformScope(Actor.system("test"), "test")) as session:
+        states = {
+            row.code: row.state for row in session.execute(select(DirectoryEntry.code, DirectoryEntry.state))
+        }
+        asked = session.scalars(select(SupportAccess)).one()
+    assert states["mingzhu"] == "onboarding"
+    assert asked.decision is None
+    with stage.hospital(stage.hospitals[0]) as session_of_one:
+        assert session_of_one.scalars(select(StatisticsGrant.subject)).all() == ["report"]

@@ -27,6 +27,7 @@ from careloop.assemble import (
 from careloop.commands.errors import CommandMistake
 from careloop.commands.output import report
 from careloop.demo.headless import run_headless
+from careloop.demo.house import furnish
 from careloop.demo.stage import set_stage
 from careloop.demo.story import SAMPLE_MONTH, telling
 from foundation.calendar import add_months, local_day_start
@@ -125,6 +126,7 @@ def _tell(settings: Settings, server: Server, seed: str, told: Callable[[str], N
                 story.month(month)
                 story.close(month)
             story.begin(add_months(SAMPLE_MONTH, MONTHS), DAYS)
+        furnish(stage, BEGINS - timedelta(hours=16))
         set_demo_clock(settings.data_dir, BEGINS)
         marker.unlink()
 

@@ -234,5 +234,14 @@ HOSPITAL_PEOPLE = (
     DemoPerson("吴芳", "wufang@yunling.example", "hospital_admin", "yunling"),
     DemoPerson("石主任", "shi@beishan.example", "hospital_admin", "beishan"),
 )
+# Whoever reads the records and nothing else (三员分立), and a hospital on its way to the first call.
+AUDITORS = (
+    DemoPerson("许审", "xushen@hengkang.example", "auditor"),
+    DemoPerson("罗安", "luoan@heqing.example", "hospital_auditor", "heqing"),
+)
+ONBOARDING = DemoHospital(
+    "mingzhu", "明珠体检中心", "Mingzhu Check-up Centre", "checkup", "130104", "none", 0, "", 0, 0, 0.0
+)
+ONBOARDING_DIRECTOR = DemoPerson("沈院长", "shen@mingzhu.example", "hospital_gm", "mingzhu")
 OPERATOR = DemoPerson("吴凡", "wufan@careloop.example", "operator")
-PEOPLE = (*AGENTS, *FIRM_PEOPLE, *HOSPITAL_PEOPLE, OPERATOR)
+PEOPLE = (*AGENTS, *FIRM_PEOPLE, *HOSPITAL_PEOPLE, *AUDITORS, ONBOARDING_DIRECTOR, OPERATOR)

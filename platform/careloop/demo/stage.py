@@ -123,7 +123,7 @@ def _add_hospital(stage: Stage, cast: DemoHospital, now: datetime) -> None:
     with stage.firm() as session:
         actors: dict[str, Actor] = {}
         for person in _people_of(cast):
-            actors.setdefault(person.role, _add_person(session, person, tenant_id, now))
+            actors.setdefault(person.role, add_person(session, person, tenant_id, now))
     stage.hospitals[-1] = StageHospital(
         cast, tenant_id, officer=actors["hospital_admin"], head=actors["department_head"]
     )
@@ -158,20 +158,20 @@ def _people_of(cast: DemoHospital) -> list[DemoPerson]:
 def _add_firm_people(session: FirmSession, stage: Stage, now: datetime) -> None:
     by_code = {hospital.cast.code: hospital.tenant_id for hospital in stage.hospitals}
     for person in AGENTS:
-        actor = _add_person(session, person, None, now)
+        actor = add_person(session, person, None, now)
         serves = tuple(by_code[code] for code in person.serves if code in by_code)
         for tenant_id in serves:
             assign(session, _id(actor), tenant_id, now)
         stage.agents.append((actor, serves))
     for person in FIRM_PEOPLE:
-        actor = _add_person(session, person, None, now)
+        actor = add_person(session, person, None, now)
         if person.role == "operations":
             stage.operations = actor
         if person.role == "firm_gm":
             stage.director = actor
 
 
-def _add_person(session: FirmSession, person: DemoPerson, tenant_id: UUID | None, now: datetime) -> Actor:
+def add_person(session: FirmSession, person: DemoPerson, tenant_id: UUID | None, now: datetime) -> Actor:
     """A person without a password: in the demo people are entered with one click, elsewhere by invitation."""
     made = make_person(session, email=person.email, name=person.name, language="zh_Hans", now=now)
     department = None
