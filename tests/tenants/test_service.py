@@ -16,7 +16,7 @@ from foundation.ids import new_id
 from foundation.languages import speaking
 from foundation.scope import Actor, FirmScope, HospitalScope
 from foundation.web.errors import UserMistake
-from tenants import people_list, queries, service
+from tenants import invitations, people_list, queries, service
 from tenants.keys import data_key
 from tenants.models import Department, DirectoryEntry, FirmEvent, Membership, Person
 from tenants.rights import SIDES, Role
@@ -87,7 +87,7 @@ def test_departments_are_made_once_and_in_their_own_hospital(world: World, sessi
 def test_somebody_known_gets_the_second_role_beside_the_first(world: World, session: FirmSession) -> None:
     first = service.invite_person(session, email="a@example.com", name="甲", role=Role.QA, now=NOW)
     assert first.token is not None
-    service.accept_invitation(session, first.token, "Riverside-42", now=NOW, address="")
+    invitations.accept(session, first.token, "Riverside-42", now=NOW, address="")
     second = service.invite_person(
         session, email="A@example.com", name="another name", role=Role.HOSPITAL_GM,
         tenant_id=world.heqing.tenant_id, now=NOW,
