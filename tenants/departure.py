@@ -142,7 +142,8 @@ def take_back(session: HospitalSession, *, reason: str, now: datetime) -> str:
 
     Its plans are taken up again as after a suspension, without a flood (`stages.on_resumed`).
     """
-    before = [phase.state for phase in stages.history(session) if phase.state != LEAVING]
+    leaving = stages.open_phase(session)
+    before = [p.state for p in stages.history(session) if leaving and p.ended_at == leaving.started_at]
     stage = before[0] if before else stages.ACTIVE
     stages.change(session, stage, reason=reason.strip()[:REASON_LENGTH], now=now)
     return stage

@@ -16,10 +16,12 @@ from tenants.models import Departure
 TEMPLATE = Path(__file__).parent / "templates" / "tenants" / "departure_certificate.typ"
 BRAND = "回环 CareLoop"
 
-# Why rows stay, and for how long (regulation C6). None of them names a patient.
+# Why rows stay, and for how long (regulation C6). None of them has a column for a patient's name or number.
 BASES: dict[Basis, str] = {
     "accounting": mark("Contracts and invoices: accounting vouchers, amounts and counts only"),
-    "audit": mark("Chained audit trail: who did what, by ids; network security law, at least 3 years"),
+    "audit": mark(
+        "Chained audit trail: who did what and why, patients by id; network security law, at least 3 years"
+    ),
     "entrusting": mark("Record of the entrusted processing: PIPL 56, at least 3 years after its end"),
     "anchor": mark("The hospital's own line: name and code, to which the above belongs"),
 }
@@ -42,18 +44,19 @@ def _part(row: Departure, language: Language, now: datetime) -> dict[str, Any]:
             "generated": _("Made {time}", time=format_datetime(now)),
             "facts": _facts(row),
             "statement": _(
-                "All data of this hospital was handed back and then erased. Its data key was destroyed first, "
-                "so that no copy of its encrypted rows can be read. Backups made before still hold the key, "
-                "itself encrypted; they run out by the backup plan and are not restored for this hospital."
+                "All data of this hospital was handed back and then erased. Its data key was destroyed "
+                "first, so that no copy of its encrypted rows can be read. Backups made before still hold "
+                "the key, itself encrypted; they run out by the backup plan and are not restored for this "
+                "hospital."
             ),
             "words": {
                 "gone": _("Erased"),
-                "kept": _("Kept by law; no row names a patient in words"),
+                "kept": _("Kept by law"),
                 "table": _("Table"),
                 "before": _("Rows before"),
                 "after": _("Rows after"),
                 "rows": _("Rows"),
-                "why": _("Basis"),
+                "why": _("Legal basis"),
             },
             "gone": _gone(row, chinese=chinese),
             "kept": _kept(row, chinese=chinese),

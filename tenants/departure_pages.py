@@ -24,6 +24,7 @@ from foundation.scope import HospitalScope
 from foundation.web.errors import Forbidden, NotFound, UserMistake
 from foundation.web.pages import fragment, page, redirect
 from tenants import departure, departure_export
+from tenants.firm_audit import note
 from tenants.labels import DEPARTURE_STATES
 from tenants.models import Departure
 from tenants.rights import Action
@@ -192,6 +193,13 @@ def certificate(departure_id: FromPath[UUID], visit: NamedDependency[Visit]) -> 
         row = departure.one(session, departure_id)
         if row is None or row.certificate is None:
             raise NotFound
+        note(
+            session,
+            "tenants.certificate_downloaded",
+            now=visit.now,
+            subject=f"hospital:{row.tenant_id}",
+            code=row.code,
+        )
         name, content = f"{row.code}-certificate.pdf", row.certificate
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
     return Response(content, media_type="application/pdf", headers=headers)

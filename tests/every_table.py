@@ -7,7 +7,7 @@ whatever comes out.
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -47,6 +47,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "answer": {"question": QUESTION},
     "patient": {"restricted_at": None, "erased_at": None},
     "ledger_entry": {"month": DAY},
+    "hospital_phase": {"started_at": NOW - timedelta(days=9), "ended_at": NOW - timedelta(days=8)},
 }
 ALLOWED = re.compile(r"(\w+) IN \('([^']+)'")
 

@@ -75,7 +75,7 @@ PROOFS = {
     "household": "Proof of kinship or guardianship",
     "authorisation": "Authorisation with both identity cards",
 }
-REQUEST_STATES = {"open": "Open", "done": "Done", "refused": "Refused"}
+REQUEST_STATES = {"open": "Undecided", "done": "Done", "refused": "Declined"}
 PROBLEMS = {
     "no_phone_at_all": "No phone number at all",
     "no_guardian_phone": "Under 14 without a guardian's phone number",

@@ -17,6 +17,7 @@ from foundation import audit
 from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from foundation.languages import gettext as _
+from foundation.masking import Shown
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import page, redirect
 from patients import labels, requests, restriction, suppression
@@ -129,6 +130,8 @@ def request_page(
     with visit.hospital(code, TAKES) as session:
         line = _one(session, request_id)
         wish = requests.wish_of(session, line.row)
+        if line.row.kind == "correction" and line.row.identity_checked_at and visit.may(DECIDES, code):
+            wish = Shown(wish)  # the number to put in stands here; that it was read is on record
         open_erasure = line.row.kind == "erasure" and line.row.state == "open"
         today = local_date(visit.now)
         holds = restriction.holds(session, line.row.patient_id, today) if open_erasure else []
