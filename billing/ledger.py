@@ -154,8 +154,9 @@ _FILL = _sql(
     upto=":upto",
 )
 
-# Months whose invoice is out, with the price that held: what is known too late goes onto the next invoice. Of
-# a month in which the hospital came to this firm (`since`) only the days since then are its own, at its price.
+# Months whose invoice is out, with the price that held: what is known too late goes onto the next invoice.
+# Where the hospital came to this firm within the month (`since`), only the days since then are its own, at its
+# own price.
 _LATE = _sql(
     """
     WITH closed AS (

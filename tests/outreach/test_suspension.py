@@ -21,6 +21,7 @@ from outreach import calls, queue, spreading, stage_hooks
 from outreach import jobs as outreach_jobs
 from outreach.errors import ContactRefused
 from outreach.models import Call, ContactTask, PatientHold
+from outreach.outcomes import Outcome
 from outreach.ranks import Rank
 from outreach.tasks import TaskRequest, make_tasks
 from patients.models import ContactPoint
@@ -121,7 +122,7 @@ def test_a_card_on_screen_is_refused_at_the_dial_and_goes_back_while_a_running_c
     assert refused.value.reason == "hospital_paused"
     with world.hospital(world.heqing, world.agent) as session:
         ended = calls.finish(
-            session, call.call_id, calling.task_id, calls.Outcome.COMPLETED, agent=world.agent, now=NOW
+            session, call.call_id, calling.task_id, Outcome.COMPLETED, agent=world.agent, now=NOW
         )
         assert ended.state == "completed"
 
