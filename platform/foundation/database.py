@@ -244,7 +244,7 @@ class Database:
         """Several scopes, one after the other, in one transaction: all of it is kept or nothing.
 
         For what crosses a wall with the word of both sides (a hospital that changes firms). The sessions of
-        the database given must not overlap: each sets its scope anew. What they queue is sent after the commit.
+        the database given must not overlap: each sets its scope anew. What they queue is sent afterwards.
         """
         queued: list[UUID] = []
         begun = self.bind.begin_nested if isinstance(self.bind, Connection) else self.bind.begin
