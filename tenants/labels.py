@@ -117,6 +117,7 @@ STATISTICS = {
 # The rights (权限) as a key for programs names them; the keys are those of `tenants.rights.Action`.
 ACTIONS = {
     "work_queue": "Call patients",
+    "finish_call": "Finish a call",
     "view_cases": "Read cases",
     "handle_cases": "Work on cases",
     "export_cases": "Export cases",

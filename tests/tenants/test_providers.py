@@ -5,34 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-import httpx
 import pytest
-from oidc_provider import CLIENT_ID, SECRET, LocalProvider, local_provider
-from sqlalchemy import func, select, update
+from company_signin import MAIL, come, leave, platform, results, sessions, set_up, visit_of
+from oidc_provider import CLIENT_ID, LocalProvider, local_provider
+from sqlalchemy import select, update
 from web_client import Browser, browsing
 from world import NOW, World
 
 from foundation.clock import SetClock
 from foundation.database import Database
-from foundation.scope import Actor, PlatformScope
-from tenants import oidc, passwords, providers, required_provider, signin
-from tenants.arrival import Arrival
+from tenants import passwords, providers, required_provider, signin
 from tenants.models import (
-    ExternalIdentity,
     IdentityProvider,
     Membership,
     Person,
-    ProviderAttempt,
-    SigninEvent,
     SigninSession,
 )
-from tenants.providers import Settings, Side
 from tenants.rights import Role
-from tenants.visit import Visit
-
-MAIL = "chenjing@heqing.example"
 
 
 @pytest.fixture
@@ -51,55 +41,6 @@ def clock() -> SetClock:
 def browser(db: Database, world: World, clock: SetClock) -> Iterator[Browser]:
     with browsing(db, clock=clock) as made:
         yield made
-
-
-def platform(world: World) -> Any:
-    return world.db.platform(PlatformScope(Actor.system("test"), "test"))
-
-
-def set_up(
-    world: World,
-    provider: LocalProvider,
-    *,
-    vouches: bool = True,
-    required: bool = False,
-    at_firm: bool = False,
-) -> UUID:
-    """The provider of the hospital (or the firm), and the director's address known to it."""
-    side = Side(world.firm_id, None) if at_firm else Side(None, world.heqing.tenant_id)
-    person_id = world.people["operations" if at_firm else "heqing_admin"]
-    with platform(world) as session:
-        session.execute(update(Person).where(Person.id == person_id).values(email=MAIL))
-        wanted = Settings("医院账号", provider.url, CLIENT_ID, SECRET, required=False, vouches=vouches)
-        made = providers.save(session, side, wanted, person_id=person_id, now=NOW)
-        made.required = required
-        return made.id
-
-
-def leave(browser: Browser, code: str = "heqing") -> str:
-    """Press the button; gives the provider's address."""
-    answer = browser.get(f"/signin/{code}/provider")
-    assert answer.status_code == 303, answer.text
-    return answer.headers["location"]
-
-
-def come(browser: Browser, provider: LocalProvider, code: str = "heqing") -> httpx.Response:
-    """The whole way."""
-    return browser.get(provider.authorize(leave(browser, code)))
-
-
-def visit_of(browser: Browser) -> Visit | None:
-    return Arrival(browser.runtime).visit(browser.client.cookies[signin.COOKIE], None, "")
-
-
-def results(world: World) -> list[str]:
-    with platform(world) as session:
-        return list(session.scalars(select(SigninEvent.result).order_by(SigninEvent.at, SigninEvent.id)))
-
-
-def sessions(world: World) -> int:
-    with platform(world) as session:
-        return session.scalar(select(func.count()).select_from(SigninSession)) or 0
 
 
 def test_a_verified_address_opens_the_side_and_is_linked_once(
@@ -367,114 +308,6 @@ def test_where_the_provider_is_required_a_password_does_not_reach_the_side(
     visit = visit_of(browser)
     assert visit is not None
     assert {m.role for m in visit.members} == {Role.HOSPITAL_ADMIN}
-
-
-# ---------------------------------------------------------------------------------------------- settings
-
-
-def form(provider: LocalProvider, **changes: str) -> dict[str, str]:
-    return {
-        "label": "医院账号", "issuer": provider.url, "client_id": CLIENT_ID, "secret": SECRET, **changes,
-    }  # fmt: skip
-
-
-def test_the_secret_is_written_and_never_shown(
-    browser: Browser, world: World, provider: LocalProvider
-) -> None:
-    browser.enter(world.people["heqing_admin"])
-    path = "/h/heqing/signin-provider"
-    assert browser.post(path, form(provider)).status_code == 303
-    assert SECRET not in browser.get(path).text
-    with platform(world) as session:
-        stored = session.scalars(select(IdentityProvider)).one()
-        assert SECRET.encode() not in stored.secret_cipher
-        cipher = stored.secret_cipher
-    assert browser.post(path, form(provider, secret="", label="新名称")).status_code == 303
-    with platform(world) as session:
-        kept = session.scalars(select(IdentityProvider)).one()
-        assert (kept.label, kept.secret_cipher) == ("新名称", cipher)
-    # Another issuer would be sent the old secret.
-    moved = form(provider, secret="", issuer="https://new.example")
-    assert browser.post(path, moved).status_code == 422
-
-
-def test_another_issuer_forgets_who_was_linked(
-    browser: Browser, world: World, provider: LocalProvider
-) -> None:
-    set_up(world, provider)
-    come(browser, provider)
-    with platform(world) as session:
-        assert session.scalar(select(func.count()).select_from(ExternalIdentity)) == 1
-        wanted = Settings("x", "https://new.example", CLIENT_ID, SECRET, required=False, vouches=False)
-        side = Side(None, world.heqing.tenant_id)
-        providers.save(session, side, wanted, person_id=world.people["heqing_admin"], now=NOW)
-        assert session.scalar(select(func.count()).select_from(ExternalIdentity)) == 0
-
-
-def test_it_is_required_only_after_it_worked_for_whoever_requires_it(
-    browser: Browser, world: World, provider: LocalProvider
-) -> None:
-    set_up(world, provider)
-    browser.enter(world.people["heqing_admin"])
-    path = "/h/heqing/signin-provider"
-    wanted = form(provider, required="yes", vouches="yes")
-    assert browser.post(path, wanted).status_code == 422
-    come(browser, provider)
-    assert browser.post(path, wanted).status_code == 303
-
-
-@pytest.mark.parametrize(
-    "issuer",
-    ["http://idp.example", "ftp://idp.example", "idp.example", "", "https://", "https://u:p@idp.example",
-     "https://idp.example?x=1", "http://127.0.0.1.example"],
-)  # fmt: skip
-def test_an_issuer_is_an_https_address(
-    browser: Browser, world: World, provider: LocalProvider, issuer: str
-) -> None:
-    browser.enter(world.people["firm_gm"])
-    assert browser.post("/firm/signin-provider", form(provider, issuer=issuer)).status_code == 422
-
-
-def test_the_connection_is_tested_in_a_clear_sentence(
-    browser: Browser, world: World, provider: LocalProvider
-) -> None:
-    set_up(world, provider)
-    browser.enter(world.people["heqing_admin"], language="en")
-    path = "/h/heqing/signin-provider/test"
-    assert "publishes 1 key" in browser.post(path).text
-    provider.broken = True
-    assert "answered 500" in browser.post(path).text
-
-
-def test_an_issuer_elsewhere_cannot_lead_to_this_machine(provider: LocalProvider) -> None:
-    assert oidc.is_safe(provider.url)
-    provider.told_issuer = provider.url
-    assert oidc.discover(provider.url).token == f"{provider.url}/token"
-    with pytest.raises(oidc.ProviderTrouble):
-        oidc.discover(provider.url + "/")
-
-
-def test_only_who_manages_sign_in_sees_the_settings(browser: Browser, world: World) -> None:
-    for name, path, status in [
-        ("operations", "/firm/signin-provider", 403),
-        ("firm_gm", "/firm/signin-provider", 200),
-        ("heqing_gm", "/h/heqing/signin-provider", 403),
-        ("heqing_admin", "/h/heqing/signin-provider", 200),
-        ("heqing_admin", "/h/yunling/signin-provider", 404),
-    ]:
-        browser.enter(world.people[name])
-        assert browser.get(path).status_code == status, (name, path)
-
-
-def test_attempts_of_yesterday_are_swept(
-    browser: Browser, world: World, provider: LocalProvider, clock: SetClock
-) -> None:
-    set_up(world, provider)
-    leave(browser)
-    clock.at = NOW + timedelta(days=2)
-    leave(browser)
-    with platform(world) as session:
-        assert session.scalar(select(func.count()).select_from(ProviderAttempt)) == 1
 
 
 def test_a_right_password_is_told_where_to_sign_in_and_a_wrong_one_is_not(
