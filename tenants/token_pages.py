@@ -40,7 +40,7 @@ class TokenForm(msgspec.Struct):
     actions: str | tuple[str, ...] = ()
 
 
-@get("/me/tokens", needs=SIGNED_IN, sync_to_thread=True)
+@get("/me/tokens", needs=SIGNED_IN, asks_itself=True, sync_to_thread=True)
 def my_tokens(visit: NamedDependency[Visit]) -> Response[str]:
     """One's own keys, and a form for a new one."""
     sides = tokens.sides_of(visit)
@@ -51,7 +51,7 @@ def my_tokens(visit: NamedDependency[Visit]) -> Response[str]:
     return _page(visit, lines, "/me/tokens", sides=sides, tab="mine")
 
 
-@post("/me/tokens", needs=SIGNED_IN, sync_to_thread=True)
+@post("/me/tokens", needs=SIGNED_IN, asks_itself=True, sync_to_thread=True)
 def make_token(visit: NamedDependency[Visit], data: URLEncodedBody[TokenForm]) -> Response[str]:
     """Make a key; shows it, this once."""
     side = next((side for side in tokens.sides_of(visit) if side.key == data.side), None)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped
 
 from foundation.database import ScopedSession
 from foundation.ids import new_id
-from foundation.masking import mask_numbers
+from foundation.masking import mask_all, mask_numbers
 from foundation.scope import Actor, FirmScope, HospitalScope
 
 GENESIS = b"\x00" * 32
@@ -117,7 +117,7 @@ def append(
     """Append one row to this chain, which stays taken for the rest of the transaction: call it late.
 
     Who acts is the session's actor unless another is named; where the request came from and who let the
-    actor in are added to the detail. A number that somebody typed into a reason is masked.
+    actor in are added to the detail. A number that somebody typed is masked.
     """
     take(session, chain)
     last = head(session, model, chain)
@@ -140,7 +140,7 @@ def append(
         subject=subject,
         reason=mask_numbers(reason),
         # As the database gives it back: keys are texts, and a fraction stays as it was written.
-        detail=json.loads(json.dumps(told), parse_float=str),
+        detail=mask_all(json.loads(json.dumps(told), parse_float=str)),
         previous_hash=GENESIS if last is None else last.hash,
         **{_chain_name(model): chain},
     )

@@ -9,6 +9,8 @@ reader is typing it, says so: it is `Shown`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 # Mobile numbers (手机号), also as +86 138-1234-5678, and identity numbers (身份证号) of 18 places. Neither
 # touches a letter, a digit or a hyphen, so nothing inside an id of ours or a digest is taken for one.
@@ -31,6 +33,15 @@ def mask_numbers(text: str) -> str:
     if len(text) < SHORTEST or isinstance(text, Shown):
         return text
     return NUMBERS.sub(_masked, text)
+
+
+def mask_all(value: Any) -> Any:
+    """The same value as JSON knows them, with every text in it masked."""
+    if isinstance(value, str):
+        return mask_numbers(value)
+    if isinstance(value, Mapping):
+        return {key: mask_all(item) for key, item in value.items()}
+    return [mask_all(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def masked_name(name: str) -> str:

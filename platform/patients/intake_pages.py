@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import page, redirect
 from patients import importing, labels, queries, service, uploads
 from patients.feeds.files import MAX_BYTES, read_table
+from patients.feeds.headers import recognise
 from patients.feeds.messages import UnreadableFile
 from patients.feeds.records import parse
 from patients.models import DataImport, DataProblem
@@ -106,10 +108,25 @@ def check_page(code: FromPath[str], file_id: FromPath[UUID], visit: NamedDepende
         file_name=name,
         report=report,
         kept=[index for index, head in enumerate(report.header) if head not in report.dropped_columns],
+        masks=_masks(report),
         labels=labels,
         masked_name=masked_name,
         mask_phone=mask_phone,
     )
+
+
+MASKS: dict[str, Callable[[str], str]] = {
+    "name": masked_name,
+    "contact_name": masked_name,
+    "phone": mask_phone,
+    "contact_phone": mask_phone,
+}
+
+
+def _masks(report: importing.ImportReport) -> dict[int, Callable[[str], str]]:
+    """How the cells of a column are shown as they were sent: people's names and numbers by mask."""
+    columns = recognise(report.header).columns
+    return {index: mask for field, mask in MASKS.items() for index in columns.get(field, ())}
 
 
 @post("/h/{code:str}/imports", needs=Action.IMPORT_PATIENTS, sync_to_thread=True)

@@ -31,6 +31,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from foundation import languages
 from foundation.ids import new_id
+from foundation.masking import mask_numbers
 from foundation.web import context
 from foundation.web.pages import Viewer, fragment, page
 
@@ -257,7 +258,7 @@ def _error_page(
 
 def _json(status: int, detail: str, headers: dict[str, str] | None = None) -> Response[dict[str, Any]]:
     return Response(
-        {"status_code": status, "detail": detail},
+        {"status_code": status, "detail": mask_numbers(detail)},
         status_code=HTTP_404_NOT_FOUND if status == HTTP_404_NOT_FOUND else status,
         headers=headers,
     )
