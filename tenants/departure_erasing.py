@@ -21,6 +21,7 @@ from tenants import departure, departure_certificate, stages
 from tenants.firm_audit import note
 from tenants.models import (
     ApiToken,
+    Brand,
     Departure,
     ExternalIdentity,
     Hospital,
@@ -164,7 +165,7 @@ class _Erasure:
 
 
 def _shut(session: HospitalSession, now: datetime) -> None:
-    """End every way in: roles, keys for programs, providers, sign-ins, support, moves.
+    """End every way in: roles, keys for programs, own face, providers, sign-ins, support, moves.
 
     Whoever has no other role has no account any more.
     """
@@ -172,6 +173,8 @@ def _shut(session: HospitalSession, now: datetime) -> None:
     people = set(session.scalars(select(Membership.person_id).where(Membership.tenant_id == tenant_id)))
     session.execute(delete(Membership).where(Membership.tenant_id == tenant_id))
     session.execute(delete(ApiToken).where(ApiToken.tenant_id == tenant_id))
+    codes = select(Hospital.code).where(Hospital.tenant_id == tenant_id).scalar_subquery()
+    session.execute(delete(Brand).where(Brand.code == codes))
     providers = select(IdentityProvider.id).where(IdentityProvider.tenant_id == tenant_id).scalar_subquery()
     for linked in (ProviderAttempt, ExternalIdentity):
         session.execute(delete(linked).where(linked.provider_id.in_(providers)))

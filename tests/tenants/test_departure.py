@@ -29,7 +29,7 @@ from patients.models import ContactPoint
 from reporting.models import BenchmarkRun
 from tenants import departure, departure_export, departure_jobs
 from tenants.keys import KeyDestroyed, data_key
-from tenants.models import Departure, DirectoryEntry, Hospital, Membership, Person
+from tenants.models import Brand, Departure, DirectoryEntry, Hospital, Membership, Person
 from workforce import service as workforce
 
 
@@ -51,6 +51,7 @@ def leaving(engine_world: World, clock: SetClock) -> Iterator[Browser]:
         workforce.assign(session, world.people["agent"], world.heqing.tenant_id, NOW)
         workforce.assign(session, world.people["agent"], world.yunling.tenant_id, NOW)
         session.add(released_run(world))
+        session.add(own_face())
     with browsing(world.db, clock=clock) as browser:
         runtime.install(browser.runtime)
         yield browser
@@ -69,6 +70,18 @@ def released_run(world: World) -> BenchmarkRun:
         withheld=0,
         made_at=NOW,
         made_by="test",
+    )
+
+
+def own_face() -> Brand:
+    return Brand(
+        code="heqing",
+        shown_name="河清随访",
+        shown_name_en="",
+        colour="",
+        version="1",
+        changed_at=NOW,
+        changed_by="test",
     )
 
 
@@ -203,6 +216,37 @@ def test_the_address_answers_nobody_and_roles_are_gone(leaving: Browser, engine_
         assert session.scalar(entry) == "left"
     with world.firm() as session:
         assert workforce.hospitals_of_agent(session, world.people["agent"]) == [world.yunling.tenant_id]
+
+
+def test_no_other_table_names_the_hospital_but_those_of_a_short_list(
+    leaving: Browser, engine_world: World, owner_engine: Engine
+) -> None:
+    """A new table that names hospitals fails here until it is decided what a departure does to it."""
+    ended = {"support_access", "hospital_move", "signin_session"}  # over, and nothing of patients in them
+    kept = {"directory_entry", "departure", "stripe_event", "brand", "access_refusal"}
+    hospital = str(engine_world.heqing.tenant_id)
+    naming = {
+        table.name
+        for name, mapped in catalogue.classes().items()
+        if mapped.table_class != "tenant"
+        for table in [Base.metadata.tables[name]]
+        if {"tenant_id", "code"} & set(table.columns.keys())
+    }
+    until_erased(leaving, engine_world)
+    with owner_engine.begin() as owner:
+        owner.execute(
+            text("SELECT set_config('careloop.firm_id', :f, true)"), {"f": str(engine_world.firm_id)}
+        )
+        found = {
+            name
+            for name in naming - ended - kept - {"firm"}
+            if owner.scalar(
+                text(f"SELECT count(*) FROM {name} t WHERE t.tenant_id = :hospital"),
+                {"hospital": hospital},
+            )
+        }
+        assert owner.scalar(text("SELECT count(*) FROM brand WHERE code = 'heqing'")) == 0
+    assert found == set()
 
 
 def test_a_copy_of_the_rows_cannot_be_opened(leaving: Browser, engine_world: World) -> None:
