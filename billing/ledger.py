@@ -155,8 +155,8 @@ _FILL = _sql(
 )
 
 # Months whose invoice is out, with the price that held: what is known too late goes onto the next invoice.
-# Where the hospital came to this firm within the month (`since`), only the days since then are its own, at its
-# own price.
+# Where the hospital came to this firm within the month (`since`), only the days since then are its own, at
+# its own price.
 _LATE = _sql(
     """
     WITH closed AS (

@@ -26,8 +26,8 @@ from patients.models import Patient
 # What belongs to no firm and no hospital: people and how they sign in, what was asked of the program, and
 # where everything is. Not one of them holds a patient.
 PLATFORM = frozenset(
-    """access_refusal api_token directory_entry external_identity hospital_move identity_provider invitation
-    membership outbox_message past_password person provider_attempt recovery_code signin_event signin_session
+    """access_refusal api_token brand directory_entry external_identity hospital_move identity_provider
+    invitation membership outbox_message past_password person provider_attempt recovery_code signin_event signin_session
     stripe_event support_access""".split()
 )
 
