@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from world import NOW, World
+from world import NOW, World, agreement_of
 
 from foundation.database import HospitalSession
 from foundation.encryption import MasterKey
@@ -176,6 +176,7 @@ def another_hospital(
         session.add(DirectoryEntry(code=code, kind="hospital", firm_id=world.firm_id, tenant_id=tenant_id))
         session.flush()
         session.add(Department(tenant_id=tenant_id, id=new_id(), name="内科"))
+        session.add(agreement_of(tenant_id))
     return tenant_id
 
 
