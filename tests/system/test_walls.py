@@ -27,8 +27,8 @@ from patients.models import Patient
 # where everything is. Not one of them holds a patient.
 PLATFORM = frozenset(
     """access_refusal api_token brand directory_entry external_identity hospital_move identity_provider
-    invitation membership outbox_message past_password person provider_attempt recovery_code signin_event signin_session
-    stripe_event support_access""".split()
+    invitation membership outbox_message past_password person provider_attempt recovery_code signin_event
+    signin_session stripe_event support_access""".split()
 )
 
 
