@@ -12,7 +12,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import text
-from world import NOW
+from world import NOW, agreement_of
 
 from foundation.database import Database, FirmSession
 from foundation.encryption import MasterKey
@@ -61,6 +61,7 @@ def make_firm(db: Database, master: MasterKey, *, hospitals: int, imports: int, 
             )
         session.flush()
         session.add_all(Department(tenant_id=tenant_id, id=new_id(), name="骨科") for tenant_id in tenants)
+        session.add_all(agreement_of(tenant_id) for tenant_id in tenants)
         people = [_person(session, firm_id, number) for number in range(agents)]
     return BenchFirm(firm_id, tuple(tenants[:hospitals]), tuple(tenants[hospitals:]), tuple(people))
 
