@@ -29,7 +29,7 @@ from foundation.web import context
 from foundation.web.errors import LANGUAGE_COOKIE
 from foundation.web.security import BEARER
 from tenants import grants as granting
-from tenants import queries, reach, signin, support, tokens
+from tenants import membership, queries, reach, signin, support, tokens
 from tenants.faces import Grant, HospitalFace, Member, PersonFacts, reach_of
 from tenants.models import (
     ApiToken,
@@ -60,6 +60,7 @@ class _Known:
     hospitals: dict[UUID, dict[UUID, str]]
     firms: dict[UUID, str]
     session_id: UUID | None = None
+    side: UUID | None = None
     token: ApiToken | None = None
 
 
@@ -145,6 +146,7 @@ class Arrival(ASGIMiddleware):
             code=code,
             address=address,
             session_id=known.session_id,
+            side=known.side,
             token_id=None if token is None else token.id,
             limit=None if token is None else frozenset(Action) & frozenset(token.actions),
             grants=grants,
@@ -192,7 +194,13 @@ def _known(session: PlatformSession, token: str, now: datetime, *, touch: bool) 
         return None
     signed_in, person = found
     members = _members(session, person.id, signed_in, now)
-    return _Known(_facts(person), members, *_directory(session, members), session_id=signed_in.id)
+    return _Known(
+        _facts(person),
+        members,
+        *_directory(session, members),
+        session_id=signed_in.id,
+        side=signed_in.firm_id or signed_in.tenant_id,
+    )
 
 
 def _known_by_key(session: PlatformSession, key: str, asked: tokens.Asked, now: datetime) -> _Known | None:
@@ -243,8 +251,7 @@ def _held(session: PlatformSession, person_id: UUID) -> list[Member]:
         select(Membership)
         .where(
             Membership.person_id == person_id,
-            Membership.accepted_at.is_not(None),
-            Membership.closed_at.is_(None),
+            membership.counts(),
         )
         .order_by(Membership.created_at, Membership.id)
     )

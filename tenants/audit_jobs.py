@@ -16,7 +16,7 @@ from foundation import audit, chain, outbox
 from foundation.database import FirmSession, HospitalSession, ScopedSession
 from foundation.scope import Actor
 from foundation.work import job
-from tenants import firm_audit
+from tenants import firm_audit, membership
 from tenants.audit_chains import chain_id, model_of
 from tenants.audit_labels import SIGNIN
 from tenants.models import DirectoryEntry, Membership, Person, SigninEvent
@@ -45,7 +45,7 @@ def pass_on(session: ScopedSession, event_id: UUID, person_id: UUID, *, now: dat
         )
         .where(
             Membership.person_id == person_id,
-            Membership.accepted_at.is_not(None),
+            membership.counts(),
             DirectoryEntry.state != "left",
         )
         .distinct()

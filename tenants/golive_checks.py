@@ -11,7 +11,7 @@ from foundation.database import HospitalSession
 from foundation.encryption import Undecipherable
 from foundation.languages import format_date, mark, ngettext
 from foundation.languages import gettext as _
-from tenants import agreement, golive
+from tenants import agreement, golive, membership
 from tenants.golive import Finding
 from tenants.keys import KeyDestroyed, data_key
 from tenants.models import Department, ImpactAssessment, Membership, Person, SigninEvent
@@ -60,7 +60,7 @@ def heads(session: HospitalSession, _now: datetime) -> Finding:
             (Membership.tenant_id == Department.tenant_id)
             & (Membership.department_id == Department.id)
             & (Membership.role == Role.DEPARTMENT_HEAD)
-            & Membership.accepted_at.is_not(None),
+            & membership.counts(),
         )
         .where(Department.tenant_id == session.tenant_id)
         .group_by(Department.name)
@@ -172,7 +172,7 @@ def _holders(session: HospitalSession, roles: set[Role]) -> list[object]:
             .where(
                 Membership.tenant_id == session.tenant_id,
                 Membership.role.in_([role.value for role in roles]),
-                Membership.accepted_at.is_not(None),
+                membership.counts(),
                 Person.disabled_at.is_(None),
             )
         )

@@ -21,6 +21,7 @@ from foundation.database import FirmSession, HospitalSession
 from foundation.ids import new_id
 from foundation.languages import gettext as _
 from foundation.web.errors import NotFound, UserMistake
+from tenants import membership
 from tenants.faces import GRANT_OPENS, Grant, Member
 from tenants.models import Department, Membership, Person, StatisticsGrant
 from tenants.rights import Role, allowed
@@ -101,7 +102,7 @@ def grantees(session: HospitalSession) -> list[Grantee]:
         .join(Membership, Membership.person_id == Person.id)
         .where(
             Membership.tenant_id == session.tenant_id,
-            Membership.accepted_at.is_not(None),
+            membership.counts(),
             Person.disabled_at.is_(None),
         )
         .order_by(Person.name, Person.id)

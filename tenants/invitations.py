@@ -126,7 +126,11 @@ def offers_of(session: ScopedSession, person_id: UUID) -> Sequence[Membership]:
     """Roles offered to a known account that it has neither taken nor declined, oldest first."""
     return session.scalars(
         select(Membership)
-        .where(Membership.person_id == person_id, Membership.accepted_at.is_(None))
+        .where(
+            Membership.person_id == person_id,
+            Membership.accepted_at.is_(None),
+            Membership.closed_at.is_(None),
+        )
         .order_by(Membership.created_at, Membership.id)
     ).all()
 
@@ -135,7 +139,12 @@ def accept_offer(session: ScopedSession, person_id: UUID, offer_id: UUID, *, now
     """Take a role that was offered: it counts from the next request. Raises `UserMistake`."""
     taken = session.scalar(
         update(Membership)
-        .where(Membership.id == offer_id, Membership.person_id == person_id, Membership.accepted_at.is_(None))
+        .where(
+            Membership.id == offer_id,
+            Membership.person_id == person_id,
+            Membership.accepted_at.is_(None),
+            Membership.closed_at.is_(None),
+        )
         .values(accepted_at=now)
         .returning(Membership.id)
     )

@@ -44,14 +44,18 @@ class SessionLine:
     this_one: bool
 
 
-def roles_of(database: Database, person_id: UUID, actor: Actor) -> list[RoleLine]:
-    """The person's roles, those that were only offered (`taken` is false) included, oldest first."""
+def roles_of(database: Database, person_id: UUID, actor: Actor, side: UUID | None = None) -> list[RoleLine]:
+    """The person's roles, those that were only offered (`taken` is false) included, oldest first.
+
+    With `side`, the firm or hospital whose company sign-in vouched, those of that side alone.
+    """
     with database.platform(PlatformScope(actor, "own account")) as session:
         members = session.scalars(
             select(Membership)
-            .where(Membership.person_id == person_id)
+            .where(Membership.person_id == person_id, Membership.closed_at.is_(None))
             .order_by(Membership.created_at, Membership.id)
         ).all()
+        members = [m for m in members if _of_side(m, side)]
         firms = _firms_of(session, members)
     names: dict[UUID, dict[str, str]] = {}
     for firm_id in dict.fromkeys(firms.values()):
@@ -67,11 +71,22 @@ def roles_of(database: Database, person_id: UUID, actor: Actor) -> list[RoleLine
 
 
 def answer_offer(
-    database: Database, person_id: UUID, offer_id: UUID, *, accept: bool, actor: Actor, now: datetime
+    database: Database,
+    person_id: UUID,
+    offer_id: UUID,
+    *,
+    accept: bool,
+    actor: Actor,
+    now: datetime,
+    side: UUID | None = None,
 ) -> None:
-    """Take or decline a role that was offered; the firm's record says so. Raises `UserMistake`."""
+    """Take or decline a role that was offered; the firm's record says so. Raises `UserMistake`.
+
+    A session that one side's company sign-in vouched for answers for that side alone.
+    """
     with database.platform(PlatformScope(actor, "own account")) as session:
-        open_offers = [o for o in invitations.offers_of(session, person_id) if o.id == offer_id]
+        offers = invitations.offers_of(session, person_id)
+        open_offers = [o for o in offers if o.id == offer_id and _of_side(o, side)]
         firm_id = _firms_of(session, open_offers).get(offer_id)
     if firm_id is None:
         raise UserMistake(_("This offer is no longer there."))
@@ -106,6 +121,10 @@ def sessions_of(
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _of_side(member: Membership, side: UUID | None) -> bool:
+    return side is None or side in (member.firm_id, member.tenant_id)
 
 
 def _firms_of(session: ScopedSession, members: Sequence[Membership]) -> dict[UUID, UUID]:

@@ -53,7 +53,7 @@ def my_account(visit: NamedDependency[Visit]) -> Response[str]:
     """Name, roles, offers, and the password."""
     with visit.platform() as session:
         person = session.get_one(Person, visit.person.id)
-    lines = me.roles_of(visit.database, person.id, visit.actor)
+    lines = me.roles_of(visit.database, person.id, visit.actor, visit.side)
     due = person.password_set_at + password_rules.MOST_DAYS if person.password_set_at else None
     return page(
         "tenants/me.html",
@@ -89,7 +89,15 @@ def accept_offer(
     offer_id: FromPath[UUID], visit: NamedDependency[Visit], runtime: NamedDependency[Runtime]
 ) -> Redirect:
     """Take a role that was offered; if it asks for a second factor, that is set up before anything else."""
-    me.answer_offer(visit.database, visit.person.id, offer_id, accept=True, actor=visit.actor, now=visit.now)
+    me.answer_offer(
+        visit.database,
+        visit.person.id,
+        offer_id,
+        accept=True,
+        actor=visit.actor,
+        now=visit.now,
+        side=visit.side,
+    )
     with visit.platform() as session:
         person = session.get_one(Person, visit.person.id)
         token = None if second_factor.is_enrolled(person) else _enrol_again(session, visit, person)
@@ -101,7 +109,15 @@ def accept_offer(
 @post("/me/offers/{offer_id:uuid}/decline", needs=SIGNED_IN, sync_to_thread=True)
 def decline_offer(offer_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redirect:
     """Decline a role that was offered."""
-    me.answer_offer(visit.database, visit.person.id, offer_id, accept=False, actor=visit.actor, now=visit.now)
+    me.answer_offer(
+        visit.database,
+        visit.person.id,
+        offer_id,
+        accept=False,
+        actor=visit.actor,
+        now=visit.now,
+        side=visit.side,
+    )
     return redirect("/me", notice=_("The offer is declined."))
 
 

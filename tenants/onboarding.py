@@ -20,7 +20,7 @@ from foundation.ids import new_id
 from foundation.languages import gettext as _
 from foundation.languages import mark
 from foundation.web.errors import NotFound, UserMistake
-from tenants import templates_by_type
+from tenants import membership, templates_by_type
 from tenants.models import DirectoryEntry, Hospital, HospitalPhase, Membership, OnboardingStep, Person
 from tenants.queries import pinyin_key
 from tenants.rights import SIDES, Role
@@ -195,6 +195,7 @@ def owners(session: HospitalSession) -> list[Owner]:
         .join(Membership, Membership.person_id == Person.id)
         .where(
             or_(Membership.tenant_id == session.tenant_id, Membership.firm_id == firm.scalar_subquery()),
+            membership.counts(),
             Membership.role != Role.AGENT,
             Person.disabled_at.is_(None),
         )

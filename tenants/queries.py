@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from foundation.database import Database, FirmSession, PlatformSession, ScopedSession
 from foundation.scope import Actor, PlatformScope
+from tenants import membership
 from tenants.models import DirectoryEntry, Hospital, Invitation, Membership, Person, SigninEvent
 
 SIGNINS_SHOWN = 100
@@ -86,7 +87,7 @@ def everybody(session: PlatformSession) -> list[tuple[Person, Membership]]:
     rows = session.execute(
         select(Person, Membership)
         .join(Membership, Membership.person_id == Person.id)
-        .where(Person.disabled_at.is_(None))
+        .where(Person.disabled_at.is_(None), membership.counts())
         .order_by(Membership.created_at, Membership.id)
     )
     return [(person, member) for person, member in rows]

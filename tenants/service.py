@@ -153,8 +153,8 @@ def invite_person(
 ) -> Invited:
     """Give somebody a role at the session's firm, or at one of its hospitals, and a link to set a password.
 
-    Somebody who is known by this e-mail keeps their account and gets the role beside the others.
-    Raises `UserMistake`.
+    Somebody who signs in already keeps their account; the role is offered to them beside the others and
+    counts once they have taken it. Raises `UserMistake`.
     """
     wanted = signin.normal_email(email)
     if not EMAIL.fullmatch(wanted):
@@ -176,6 +176,7 @@ def invite_person(
         tenant_id=tenant_id,
         department_id=department_id,
         now=now,
+        accepted=person.password_hash is None,
     )
     note(session, "tenants.person_invited", now=now, subject=f"person:{person.id}", role=role.value)
     if person.password_hash is not None:

@@ -20,7 +20,7 @@ from sqlalchemy import select, update
 
 from foundation.database import ScopedSession
 from foundation.ids import new_id
-from tenants import audit_jobs, lockout, mobiles, password_rules, required_provider
+from tenants import audit_jobs, lockout, membership, mobiles, password_rules, required_provider
 from tenants.models import Membership, Person, SigninEvent, SigninSession
 from tenants.rights import NEEDS_SECOND_FACTOR
 
@@ -126,7 +126,7 @@ def needs_factor(session: ScopedSession, person_id: UUID) -> bool:
     """Whether one of the person's roles asks for a second factor (GB/T 22239-2019 8.1.4.1 d)."""
     held = select(Membership.id).where(
         Membership.person_id == person_id,
-        Membership.accepted_at.is_not(None),
+        membership.counts(),
         Membership.role.in_([role.value for role in NEEDS_SECOND_FACTOR]),
     )
     return session.scalar(held.limit(1)) is not None

@@ -20,6 +20,7 @@ from foundation.ids import new_id
 from foundation.languages import gettext as _
 from foundation.scope import HospitalScope
 from foundation.web.errors import NotFound, UserMistake
+from tenants import membership
 from tenants.faces import Member, SupportNote
 from tenants.models import DirectoryEntry, Membership, SupportAccess
 from tenants.rights import Role
@@ -71,7 +72,7 @@ def lent_roles(session: ScopedSession, person_id: UUID, now: datetime) -> list[M
     operator = exists().where(
         Membership.person_id == person_id,
         Membership.role == Role.OPERATOR.value,
-        Membership.accepted_at.is_not(None),
+        membership.counts(),
     )
     rows = session.scalars(
         select(SupportAccess).where(

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from foundation.database import ScopedSession
-from tenants import lockout, signin
+from tenants import lockout, membership, signin
 from tenants.models import ApiToken, Membership, Person
 from tenants.rights import Role
 
@@ -46,7 +46,7 @@ def close_unused(session: ScopedSession, *, now: datetime) -> int:
     unused = {person_id: at for person_id, at in open_accounts.items() if at <= now - UNUSED_FOR}
     rows = session.execute(
         select(Membership.role, Membership.firm_id, Membership.person_id).where(
-            Membership.role.in_([role.value for role in NEVER_WITHOUT]), Membership.accepted_at.is_not(None)
+            Membership.role.in_([role.value for role in NEVER_WITHOUT]), membership.counts()
         )
     )
     groups: dict[tuple[str, UUID | None], dict[UUID, datetime]] = {}

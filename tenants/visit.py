@@ -60,6 +60,8 @@ class Visit:
     code: str | None = None
     address: str = ""
     session_id: UUID | None = None
+    # The firm or the hospital whose company sign-in vouched for this session, and to which it is confined.
+    side: UUID | None = None
     token_id: UUID | None = None
     # What a key for programs was made for: nothing beyond it, whatever its owner may.
     limit: frozenset[Action] | None = None

@@ -13,12 +13,13 @@ from careloop.commands.errors import CommandMistake
 from careloop.commands.output import report
 from foundation.ids import new_id
 from foundation.runtime import Runtime
-from foundation.scope import FirmScope, HospitalScope
+from foundation.scope import FirmScope, HospitalScope, PlatformScope
 from foundation.settings import Settings
+from tenants import invitations, signin
 from tenants.agreement import sign_usual
 from tenants.onboarding import prepare
 from tenants.rights import SIDES, Role
-from tenants.service import NewHospital, create_firm, create_hospital, invite_person
+from tenants.service import NewHospital, add_member, create_firm, create_hospital, invite_person, make_person
 from workforce.service import assign
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
@@ -119,7 +120,7 @@ def person_invite(
     name: str | None = None,
     json: Json = False,
 ) -> None:
-    """Invite a person; prints the link with which they set a password.
+    """Invite a person; prints the link with which they set a password. An operator belongs to no firm.
 
     Parameters
     ----------
@@ -141,6 +142,12 @@ def person_invite(
         database_server(settings, purpose="careloop person invite") as server,
         assembled(settings, server, name="person") as parts,
     ):
+        called = name or email.split("@", maxsplit=1)[0]
+        address = settings.public_url or f"http://{settings.host}:{settings.port}"
+        if SIDES[role] == "platform":
+            opened = _invite_operator(parts, role, email, called, address)
+            report({"person": email, "role": role.value, "hospital": None, "link": opened}, as_json=json)
+            return
         firm_id, tenant_id = _place(parts, role, firm, hospital)
         now = parts.clock.now()
         tenants = () if tenant_id is None else (tenant_id,)
@@ -149,16 +156,31 @@ def person_invite(
             invited = invite_person(
                 session,
                 email=email,
-                name=name or email.split("@", maxsplit=1)[0],
+                name=called,
                 role=role,
                 now=now,
                 tenant_id=tenant_id if of_hospital else None,
             )
             if role is Role.AGENT and tenant_id is not None:
                 assign(session, invited.person.id, tenant_id, now)
-        address = settings.public_url or f"http://{settings.host}:{settings.port}"
         link = f"{address}/invitation/{invited.token}" if invited.token else None
     report({"person": email, "role": role.value, "hospital": hospital, "link": link}, as_json=json)
+
+
+def _invite_operator(parts: Runtime, role: Role, email: str, name: str, address: str) -> str:
+    """An operator of the platform, who sees no patient; only whoever runs the installation makes one."""
+    if role is not Role.OPERATOR:
+        raise CommandMistake(
+            f"Nobody is given the role {role.value}; it comes with a granted support request."
+        )
+    now = parts.clock.now()
+    with parts.database.platform(PlatformScope(ACTOR, "command line")) as session:
+        if signin.find_account(session, email) is not None:
+            raise CommandMistake(f"{email} has an account; an operator needs one of their own.")
+        person = make_person(session, email=email, name=name, language="zh_Hans", now=now)
+        add_member(session, person.id, role, now=now, accepted=False)
+        _, token = invitations.create(session, person, channel="link", now=now)
+    return invitations.link(address, token)
 
 
 def _place(parts: Runtime, role: Role, firm: str | None, hospital: str | None) -> tuple[UUID, UUID | None]:
