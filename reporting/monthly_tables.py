@@ -150,8 +150,8 @@ def contacts(figures: MonthFigures) -> TableView:
         of_due = rounded(count / told.planned, percent=True) if told.planned else None
         rows.append({"name": _(label), "count": count, "share": of_due and of_due.scaleb(-2)})
     note = _(
-        "Cancelled since (readmitted, suppressed): {cancelled}. Calls: {dialled}, {each} for each "
-        "completed contact.",
+        "Cancelled since (readmitted, suppressed, hospital paused): {cancelled}. Calls: {dialled}, "
+        "{each} for each completed contact.",
         cancelled=told.cancelled,
         dialled=f"{told.reach.denominator:,}",
         each=value(told.dials),

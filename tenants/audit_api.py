@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.types import ControllerRouterHandler
 
+from foundation.web.api import TROUBLES
 from tenants import audit_queries
 from tenants.audit_labels import group_of
 from tenants.audit_queries import PAGE, AuditLine
@@ -43,7 +44,13 @@ class AuditPage(msgspec.Struct):
     after: UUID | None
 
 
-@get("/api/v1/h/{code:str}/audit", needs=Action.VIEW_AUDIT, sync_to_thread=True, summary="List audit records")
+@get(
+    "/api/v1/h/{code:str}/audit",
+    needs=Action.VIEW_AUDIT,
+    sync_to_thread=True,
+    summary="List audit records",
+    responses=TROUBLES,
+)
 def list_audit(
     code: FromPath[str],
     visit: NamedDependency[Visit],

@@ -34,7 +34,7 @@ def key_of(session: HospitalSession | FirmSession, tenant_id: UUID) -> DataKey:
 
 
 def platform_key(session: ScopedSession) -> DataKey:
-    """The keys of secrets that belong to no hospital: second factors, providers, numbers of our own people."""
+    """The keys of secrets that belong to no hospital: second factors, providers, our own people's numbers."""
     cached = session.info.get("platform_key")
     if isinstance(cached, DataKey):
         return cached

@@ -21,7 +21,7 @@ from foundation.web.access import PUBLIC
 from foundation.web.context import address_of
 from foundation.web.errors import UserMistake
 from foundation.web.pages import fragment, page, redirect
-from tenants import entry, oidc, providers, signin
+from tenants import branding, entry, oidc, providers, signin
 from tenants.firm_audit import note
 from tenants.models import IdentityProvider
 from tenants.people_pages import site
@@ -137,11 +137,20 @@ def side_page(
     runtime: NamedDependency[Runtime],
     next: FromQuery[str] = "/",  # noqa: A002
 ) -> Response[str]:
-    """The side's own sign-in page: its provider's button. An unknown side looks like one without any."""
+    """The side's own sign-in page: its provider's button, under the face it gave itself (SC-59).
+
+    An unknown side looks like one without any.
+    """
     with runtime.database.platform(entry.SCOPE) as session:
         found = providers.by_code(session, side)
+        face = branding.faces(session, [side]).get(side)
     return page(
-        "tenants/provider_signin.html", visit=None, provider=found, side=side, next=entry.own_path(next)
+        "tenants/provider_signin.html",
+        visit=None,
+        provider=found,
+        side=side,
+        brand=face,
+        next=entry.own_path(next),
     )
 
 

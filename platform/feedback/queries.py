@@ -210,7 +210,17 @@ def _next_clock() -> Any:
 
 
 def _conditions(query: LedgerQuery) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+    # Who had their data restricted is on no list (PIPL 47); a complaint in hand is still to be answered.
+    restricted = (
+        select(Patient.id)
+        .where(
+            Patient.tenant_id == FeedbackCase.tenant_id,
+            Patient.id == FeedbackCase.patient_id,
+            Patient.restricted_at.is_not(None),
+        )
+        .exists()
+    )
+    found: list[ColumnElement[bool]] = [or_(FeedbackCase.stage != "closed", ~restricted)]
     if query.category:
         found.append(FeedbackCase.category == query.category)
     if query.tier:

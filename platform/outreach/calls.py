@@ -16,6 +16,7 @@ from foundation import audit
 from foundation.database import HospitalSession
 from foundation.ids import new_id
 from foundation.scope import Actor
+from foundation.web.errors import NotFound
 from outreach import facts as contact_facts
 from outreach import policy, queue
 from outreach.appointments import book, release_appointment
@@ -63,7 +64,7 @@ def dial(
 
     While a call of the same number is going on it is that call again; a call of another number is ended
     first, as not answered (or hung up, once connected). Raises `ContactRefused` with the policy's reason or
-    `not_agreed` (PIPL 21), `NotHeld`.
+    `not_agreed` (PIPL 21), `NotHeld`, and `NotFound` for a number that is not of this hospital.
     """
     stages.hold(session)  # a suspension waits for this dial, or this dial sees it
     task = _locked_task(session, task_id)
@@ -71,7 +72,9 @@ def dial(
         raise NotHeld
     queue.require_hold(session, task, agent, now)
     point = session.get(ContactPoint, (session.tenant_id, contact_point_id))
-    if point is None or point.patient_id != task.patient_id:
+    if point is None:
+        raise NotFound
+    if point.patient_id != task.patient_id:
         raise ContactRefused("no_number")
     going_on = _going_on(session, task, agent)
     if going_on is not None and going_on.contact_point_id == point.id:
@@ -116,7 +119,9 @@ def connected(session: HospitalSession, call_id: UUID, agent: Actor, now: dateti
     agent's.
     """
     call = session.get(Call, (session.tenant_id, call_id), with_for_update=True)
-    if call is None or call.agent_id != agent.id:
+    if call is None:
+        raise NotFound
+    if call.agent_id != agent.id:
         raise NotHeld
     if call.connected_at is None and call.outcome is None:
         call.connected_at = now
@@ -265,7 +270,9 @@ def _call_of(session: HospitalSession, call_id: UUID | None, task: ContactTask, 
     if call_id is None:
         return _going_on(session, task, agent)
     call = session.get(Call, (session.tenant_id, call_id), with_for_update=True)
-    if call is None or call.task_id != task.id or call.agent_id != agent.id:
+    if call is None:
+        raise NotFound
+    if call.task_id != task.id or call.agent_id != agent.id:
         raise NotHeld
     return call
 

@@ -22,8 +22,8 @@ from outreach.ranks import ACKNOWLEDGE_PRESSES, APPOINTMENT_GRACE, CALLBACK_PRES
 # OFFSET 0 keeps the two questions what they are, a look at one key for each row read.
 # The classes of J1: those that press by the clock, and below them all others by their own rank. `ordinary` is
 # false where only calls that the patient asked for are made now (a holiday, the hours of rest). A hospital
-# whose agreement does not cover calls today is passed over, and so are tasks of a purpose that it does not name
-# (tenants.agreement.in_force says the same of one hospital).
+# whose agreement does not cover calls today is passed over, and so are tasks of a purpose that it does not
+# name (tenants.agreement.in_force says the same of one hospital).
 _CANDIDATES = """
 WITH candidate AS MATERIALIZED (
     SELECT h.tenant_id, c.id, c.class, c.at
