@@ -16,6 +16,7 @@ from billing import pages as billing_pages
 from careloop import operations_pages
 from feedback import api as feedback_api
 from feedback import pages as feedback_pages
+from feedback import reveal_pages as feedback_reveal
 from foundation.languages import mark
 from foundation.runtime import Runtime
 from foundation.web import errors, health, navigation, security, static
@@ -46,6 +47,7 @@ PAGES: list[ControllerRouterHandler] = [
     *surveys_pages.handlers,
     *revisits_pages.handlers,
     *feedback_pages.handlers,
+    *feedback_reveal.handlers,
     *billing_pages.handlers,
     *reporting_pages.handlers,
     *operations_pages.handlers,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-from sqlalchemy import Index, Table, UniqueConstraint
+from sqlalchemy import Table, UniqueConstraint
 
 from careloop import wall_queries as sql
 from careloop.models import table_classes
@@ -94,12 +94,12 @@ def _policies(connection: Connection, classes: dict[str, type[Base]]) -> Iterato
 
 def _expected(connection: Connection) -> dict[str, str]:
     """What the server makes of the conditions of `foundation.policies`, from a table that does not stay."""
-    conditions = {**CONDITIONS, "anchor": ANCHOR}
+    conditions = [*CONDITIONS.items(), ("anchor", ANCHOR)]
     with connection.transaction(force_rollback=True):
         connection.execute("CREATE TEMP TABLE wall_pattern (tenant_id uuid, firm_id uuid)")
-        for name, condition in conditions.items():
+        for name, condition in conditions:
             connection.execute(f"CREATE POLICY {name} ON wall_pattern USING ({condition})".encode())
-        return dict(connection.execute(sql.PATTERN).fetchall())
+        return {str(name): str(condition) for name, condition in connection.execute(sql.PATTERN)}
 
 
 def _keys(connection: Connection, classes: dict[str, type[Base]]) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _wanted_unique(classes: dict[str, type[Base]]) -> Iterator[tuple[str, tuple[
             if isinstance(constraint, UniqueConstraint):
                 yield name, tuple(column.name for column in constraint.columns)
         for index in table.indexes:
-            if isinstance(index, Index) and index.unique:
+            if index.unique:
                 yield name, tuple(column.name for column in index.columns)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from web_client import Browser, browsing
 
 from foundation.web.access import PUBLIC, SIGNED_IN
-from tenants.rights import SIDES, Action, Role, Side
+from tenants.rights import MATRIX, SIDES, Action, Role, Side
 from tenants.signin import COOKIE
 
 # What ends the sign-in or changes who it is: not to be walked by somebody who goes on.
@@ -172,3 +172,78 @@ def refused_offers(html: str, known: list[Route], role: Role) -> list[str]:
             code = found.groupdict().get("code", "") if found else ""
             faults += [f"{method} {path}"] if expected(route, role, code) != "open" else []
     return faults
+
+
+# Who may do what, written down a second time as an auditor would sign it: a right that is given or taken away
+# has to be changed in both places, by two hands. Columns: agent, team lead, quality, operations, firm's GM,
+# hospital's GM, hospital's admin, head of department, medical affairs, finance, hospital's auditor, firm's
+# auditor, platform operator, support.
+SIGNED = """
+                    AG TL QA OP GM HG HA DH MA HF HX AU PO SU
+work_queue           x  x  .  .  .  .  .  .  .  .  .  .  .  .
+finish_call          x  x  .  .  .  .  .  .  .  .  .  .  .  .
+view_cases           x  x  x  x  x  x  x  x  x  .  .  .  .  x
+handle_cases         x  x  .  .  x  .  x  x  x  .  .  .  .  .
+export_cases         .  x  .  x  x  x  x  .  x  .  .  .  .  .
+act_as_agent         x  x  .  .  x  .  x  .  .  .  .  .  .  .
+act_for_department   .  .  .  .  .  .  x  x  .  .  .  .  .  .
+act_for_office       .  .  .  .  .  .  x  .  x  .  .  .  .  .
+call_back            x  x  .  .  x  .  x  .  x  .  .  .  .  .
+view_disputes        .  .  .  .  .  x  x  x  x  .  .  .  .  .
+handle_disputes      .  .  .  .  .  .  x  .  x  .  .  .  .  .
+hand_over_disputes   x  x  .  .  x  .  x  x  .  .  .  .  .  .
+view_patients        x  x  x  x  x  x  x  .  .  .  .  .  .  x
+reveal               x  x  .  .  x  .  x  .  x  .  .  .  .  .
+import_patients      .  x  .  x  x  .  x  .  .  .  .  .  .  .
+suppress_patients    x  x  .  .  x  .  x  .  .  .  .  .  .  .
+handle_requests      x  x  .  x  x  .  x  .  .  .  .  .  .  .
+decide_requests      .  .  .  .  .  .  x  .  .  .  .  .  .  .
+view_plans           x  x  x  x  x  x  x  .  .  .  .  .  .  x
+view_reports         .  x  .  x  x  x  .  .  .  .  .  .  .  .
+view_benchmark       .  .  .  x  x  x  .  .  .  .  .  .  .  .
+run_benchmark        .  .  .  x  x  .  .  .  .  .  .  .  .  .
+grant_statistics     .  .  .  .  .  x  .  .  .  .  .  .  .  .
+view_invoices        .  .  .  x  x  x  .  .  .  x  .  .  .  .
+issue_invoices       .  .  .  x  x  .  .  .  .  .  .  .  .  .
+manage_hospitals     .  .  .  x  x  .  .  .  .  .  .  .  .  .
+manage_people        .  .  .  x  x  .  x  .  .  .  .  .  .  .
+manage_signin        .  .  .  .  x  .  x  .  .  .  .  .  .  .
+manage_tokens        .  .  .  x  x  .  x  .  .  .  .  .  .  .
+manage_brand         .  .  .  x  x  .  x  .  .  .  .  .  .  .
+view_onboarding      .  .  .  x  x  x  x  .  .  .  .  .  .  .
+manage_onboarding    .  .  .  x  x  .  .  .  .  .  .  .  .  .
+sign_agreement       .  .  .  .  .  x  .  .  .  .  .  .  .  .
+suspend_hospital     .  .  .  x  x  .  .  .  .  .  .  .  .  .
+move_hospital        .  .  .  .  x  .  .  .  .  .  .  .  .  .
+offboard_hospital    .  .  .  .  x  .  .  .  .  .  .  .  .  .
+sign_departure       .  .  .  .  .  x  .  .  .  .  .  .  .  .
+ask_support          .  .  .  .  .  .  .  .  .  .  .  .  x  .
+grant_support        .  .  .  .  x  x  x  .  .  .  .  .  .  .
+suspend_firm         .  .  .  .  .  .  .  .  .  .  .  .  x  .
+view_operations      .  .  .  .  .  .  .  .  .  .  .  .  x  .
+view_audit           .  .  .  x  x  x  x  .  .  .  x  x  .  .
+"""
+
+
+def differences(matrix: Mapping[Role, frozenset[Action]]) -> list[str]:
+    """Where a matrix says something else than what was signed."""
+    lines = [line.split() for line in SIGNED.strip().splitlines()[1:]]
+    signed = {
+        (role, name) for name, *marks in lines for role, mark in zip(Role, marks, strict=True) if mark == "x"
+    }
+    given = {(role, action.value) for role, actions in matrix.items() for action in actions}
+    faults = [f"{role.value} may {action} and it was not signed" for role, action in sorted(given - signed)]
+    faults += [f"{role.value} may not {action} and it was signed" for role, action in sorted(signed - given)]
+    return faults
+
+
+def test_the_matrix_is_the_one_that_was_signed() -> None:
+    assert differences(MATRIX) == []
+    assert {line.split()[0] for line in SIGNED.strip().splitlines()[1:]} == {a.value for a in Action}
+
+
+def test_one_line_of_the_matrix_more_or_less_is_noticed() -> None:
+    pairs = [(role, action) for role in Role for action in Action]
+    for role, action in pairs:
+        changed = MATRIX | {role: MATRIX[role] ^ {action}}
+        assert len(differences(changed)) == 1, (role, action)

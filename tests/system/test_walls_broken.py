@@ -189,7 +189,7 @@ def row_for(connection: Connection, table: str, place: UUID) -> sql.Composed:
     """An INSERT of any row of this hospital and firm."""
     columns = connection.execute(COLUMNS, (table,)).fetchall()
     values = [
-        sql.Literal(place) if name in {"tenant_id", "firm_id"} else sql.SQL(FILLERS[kind])  # type: ignore[arg-type]
+        sql.Literal(place) if name in {"tenant_id", "firm_id"} else sql.SQL(FILLERS[kind])
         for name, kind in columns
     ]
     return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(

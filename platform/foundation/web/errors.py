@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from traceback import extract_tb
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -15,7 +16,7 @@ import psycopg
 import structlog
 from litestar import Request, Response
 from litestar.background_tasks import BackgroundTask
-from litestar.exceptions import HTTPException, NotFoundException, PermissionDeniedException
+from litestar.exceptions import ClientException, HTTPException, NotFoundException, PermissionDeniedException
 from litestar.response import Redirect
 from litestar.status_codes import (
     HTTP_303_SEE_OTHER,
@@ -106,6 +107,7 @@ def handlers() -> ExceptionHandlersMap:
         NotSignedIn: _sign_in,
         HTTPException: _http,
         DataError: _unfit,
+        UnicodeDecodeError: _no_text,
         IntegrityError: _at_once,
         OperationalError: _database,
         InterfaceError: _database,
@@ -218,6 +220,14 @@ def _unfit(request: Request[Any, Any, Any], error: DataError) -> Response[Any]:
         request,
         UserMistake("A number or a date is too large, or a text holds a character that cannot be kept."),
     )
+
+
+def _no_text(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[Any]:
+    """Bytes sent as a text that is none: the sender's fault while the form is read, ours anywhere else."""
+    frames = [frame.filename for frame in extract_tb(error.__traceback__)]
+    if any("multipart" in name for name in frames):
+        return _http(request, ClientException("A text of the form is not UTF-8."))
+    return _broken(request, error)
 
 
 def _at_once(request: Request[Any, Any, Any], error: DBAPIError) -> Response[Any]:
