@@ -114,6 +114,9 @@ spec:
         {{- include "careloop.secret" (dict "root" .root "variable" "CARELOOP_BROKER_URL" "key" "broker-url" "optional" true) | nindent 8 }}
         {{- include "careloop.secret" (dict "root" .root "variable" "CARELOOP_STRIPE_API_KEY" "key" "stripe-api-key" "optional" true) | nindent 8 }}
         {{- include "careloop.secret" (dict "root" .root "variable" "CARELOOP_STRIPE_WEBHOOK_SECRET" "key" "stripe-webhook-secret" "optional" true) | nindent 8 }}
+        {{- include "careloop.secret" (dict "root" .root "variable" "CARELOOP_SMTP_URL" "key" "smtp-url" "optional" true) | nindent 8 }}
+        {{- include "careloop.secret" (dict "root" .root "variable" "CARELOOP_SMS_URL" "key" "sms-url" "optional" true) | nindent 8 }}
+        {{- include "careloop.secret" (dict "root" .root "variable" "CARELOOP_SMS_TOKEN" "key" "sms-token" "optional" true) | nindent 8 }}
         {{- end }}
       {{- with .extra }}
       {{- . | nindent 6 }}
