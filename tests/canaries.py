@@ -8,18 +8,15 @@ people wrote: notes, complaints, drafts, reasons and file names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
 from uuid import UUID
 
 from breaking_rows import due_task
 from conftest import MASTER_KEY
 from feedback_cases import case_of
-from litestar import Litestar
-from litestar.routes import HTTPRoute
 from sqlalchemy import Engine, select, text
 from world import NOW, World, build_world
 
@@ -31,7 +28,6 @@ from foundation import audit
 from foundation.database import Database, HospitalSession
 from foundation.ids import new_id
 from foundation.scope import Actor, PlatformScope
-from foundation.web.access import PUBLIC, SIGNED_IN
 from outreach import calls, queue
 from outreach.models import ContactTask, PatientHold
 from outreach.outcomes import Outcome
@@ -41,12 +37,11 @@ from patients.revealing import reveal_number
 from reporting.monthly import make_report
 from tenants.keys import data_key
 from tenants.models import Membership, Person, StatisticsGrant, SupportAccess
-from tenants.rights import ASSIGNED_ONLY, MATRIX, SIDES, Action, Role
+from tenants.rights import SIDES, Role
 from workforce.service import assign
 
 AUGUST = date(2026, 8, 1)
 DAY = timedelta(days=1)
-WITHOUT_CHANGE = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True)
@@ -90,40 +85,6 @@ class Canaries:
     def stranger(self) -> UUID:
         """Somebody with wide rights at the other hospital only."""
         return self.world.people["yunling_admin"]
-
-
-@dataclass(frozen=True)
-class Route:
-    """One address of the application."""
-
-    method: str
-    path: str
-    handler: Any
-
-    @property
-    def needs(self) -> Any:
-        """What the handler says it asks for."""
-        return self.handler.opt.get("needs")
-
-    def address(self, ids: Mapping[str, str]) -> str:
-        """The address with sample ids, and an unknown one where there is no sample."""
-        return re.sub(r"\{(\w+)[^}]*\}", lambda part: ids.get(part[1]) or str(new_id()), self.path)
-
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        """What an address of this route looks like."""
-        parts = re.split(r"\{(\w+)[^}]*\}", self.path)
-        wild = [f"(?P<{part}>[^/]+)" if n % 2 else re.escape(part) for n, part in enumerate(parts)]
-        return re.compile("".join(wild))
-
-
-def routes(app: Litestar) -> Iterator[Route]:
-    """Every address but the static files, each method by itself."""
-    for route in app.routes:
-        if isinstance(route, HTTPRoute) and not route.path.startswith("/static"):
-            for handler in route.route_handlers:
-                for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
-                    yield Route(method, route.path_format, handler)
 
 
 def build(world: World) -> Canaries:
@@ -396,37 +357,6 @@ def _samples(session: HospitalSession) -> dict[str, str]:
         if row is not None:
             found[parameter] = str(row)
     return found
-
-
-def reaches(role: Role, code: str) -> bool:
-    """Whether somebody of this role may know of that hospital: said without asking the product."""
-    if SIDES[role] == "firm":
-        return code == "heqing" or (code == "yunling" and role not in ASSIGNED_ONLY)
-    return code == "heqing" and role is not Role.OPERATOR
-
-
-# Handlers that ask themselves open to one right more than they name.
-ALSO = {
-    "/h/{code}/departure": Action.OFFBOARD_HOSPITAL,
-    "/h/{code}/departure/progress": Action.OFFBOARD_HOSPITAL,
-}
-
-
-def expected(route: Route, role: Role, code: str) -> str:
-    """`open`, `refused` or `unknown` (there is no such hospital) for this role, as the matrix says.
-
-    Who was let in for support is an operator everywhere else.
-    """
-    needs = {route.needs, ALSO.get(route.path, route.needs)}
-    if needs & {PUBLIC, SIGNED_IN}:
-        return "open"
-    if "{code" not in route.path:
-        known = Role.OPERATOR if role is Role.SUPPORT else role
-        return "open" if SIDES[role] != "hospital" and needs & MATRIX[known] else "refused"
-    if not reaches(role, code):
-        return "unknown"
-    lent = role is Role.SUPPORT and route.method not in WITHOUT_CHANGE and not route.handler.opt.get("reads")
-    return "open" if needs & MATRIX[role] and not lent else "refused"
 
 
 @contextmanager

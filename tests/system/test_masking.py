@@ -15,7 +15,8 @@ from zipfile import ZipFile, is_zipfile
 import httpx
 import pytest
 import structlog
-from canaries import HEQING, YUNLING, Canaries, Marks, Route, expected, filled, routes
+from addresses import Route, expected, routes
+from canaries import HEQING, YUNLING, Canaries, Marks, filled
 from pypdf import PdfReader
 from sqlalchemy import Connection, Engine, select, text
 from web_client import Browser, browsing
@@ -23,8 +24,8 @@ from web_client import Browser, browsing
 from foundation import logs
 from foundation.audit import AuditEvent
 from patients.models import ContactPoint
+from tenants.identity.signin import COOKIE
 from tenants.rights import SIDES, Role
-from tenants.signin import COOKIE
 
 # The sender's own rows back to the sender; the draft that the agent is typing on the card that they hold.
 SHOWS = {"/h/{code}/imports/{import_id}/rejected", "/workbench/card"}

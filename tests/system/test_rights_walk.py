@@ -8,14 +8,15 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import pytest
-from canaries import Canaries, Route, expected, filled, routes
+from addresses import Route, expected, routes
+from canaries import Canaries, filled
 from sqlalchemy import Connection, Engine
 from structlog.testing import capture_logs
 from web_client import Browser, browsing
 
 from foundation.web.access import PUBLIC, SIGNED_IN
+from tenants.identity.signin import COOKIE
 from tenants.rights import MATRIX, SIDES, Action, Role, Side
-from tenants.signin import COOKIE
 
 # What ends the sign-in or changes who it is: not to be walked by somebody who goes on.
 LEFT_OUT = ("/signout", "/demo", "/webhooks", "/api/schema", "/static")
