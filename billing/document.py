@@ -21,7 +21,7 @@ from foundation.languages import (
     speaking,
 )
 from foundation.languages import gettext as _
-from tenants.branding import NO_LETTERHEAD, Letterhead
+from tenants.life.branding import NO_LETTERHEAD, Letterhead
 
 TEMPLATE = Path(__file__).parent / "templates" / "billing" / "invoice.typ"
 BRAND = "回环 CareLoop"

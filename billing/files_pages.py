@@ -17,8 +17,8 @@ from foundation import audit, files
 from foundation.database import HospitalSession
 from foundation.languages import choose
 from foundation.web.errors import NotFound
-from tenants import agreement
 from tenants.keys import data_key
+from tenants.life import agreement
 from tenants.rights import Action
 from tenants.visit import Visit
 

@@ -11,8 +11,8 @@ from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from foundation.languages import format_date, format_money, mark
 from foundation.languages import gettext as _
-from tenants import golive
-from tenants.golive import Finding
+from tenants.life import golive
+from tenants.life.golive import Finding
 
 BILLING = "/h/{code}/billing"
 

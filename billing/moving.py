@@ -12,8 +12,8 @@ from billing.models import Contract, Invoice
 from billing.service import Seller, Terms
 from foundation.calendar import add_months, first_of_month, local_date
 from foundation.database import HospitalSession
-from tenants import moves
-from tenants.moves import Moved
+from tenants.life import moves
+from tenants.life.moves import Moved
 
 
 def register() -> None:

@@ -21,7 +21,7 @@ from foundation.calendar import add_months, first_of_month, local_date
 from foundation.database import FirmSession, HospitalSession
 from foundation.languages import current, format_month, gettext
 from patients.models import Encounter, Enrolment, Patient
-from tenants import branding
+from tenants.life import branding
 from tenants.models import Department, Hospital
 
 

@@ -29,10 +29,10 @@ from reporting.member_report import MemberReport, member_pdf, member_xlsx
 from reporting.models import BenchmarkReport, BenchmarkRun
 from reporting.monthly import PDF, XLSX
 from reporting.peers import Comparison, Member, Released, compare
-from tenants import agreement, branding
-from tenants.firm_audit import note
 from tenants.keys import data_key
+from tenants.life import agreement, branding
 from tenants.models import Firm, Hospital
+from tenants.oversight.firm_audit import note
 
 FILES_JOB = "reporting.benchmark_files"
 

@@ -24,12 +24,12 @@ from reporting.monthly import PDF, XLSX
 from reporting.months import month_of, month_text
 from reporting.overview import overview_pdf, overview_view, overview_xlsx
 from reporting.report_pages import download
-from tenants import branding
 from tenants.faces import Grant
-from tenants.firm_audit import note
 from tenants.keys import data_key
+from tenants.life import branding
+from tenants.oversight.firm_audit import note
+from tenants.oversight.statistics import months_open, statistics_open, viewed
 from tenants.rights import Action
-from tenants.statistics import months_open, statistics_open, viewed
 from tenants.visit import Visit
 
 FIRM = "/firm/benchmark"

@@ -12,8 +12,8 @@ from foundation.database import FirmSession
 from foundation.languages import gettext as _
 from foundation.languages import mark
 from reporting.disclosure import DEFAULT_THRESHOLDS
-from tenants import agreement, golive
-from tenants.golive import Finding
+from tenants.life import agreement, golive
+from tenants.life.golive import Finding
 from tenants.models import Hospital
 
 BENCHMARK = "/firm/benchmark"

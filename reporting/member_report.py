@@ -22,7 +22,7 @@ from reporting.disclosure import Thresholds
 from reporting.groups import group_name, group_number, measure_name
 from reporting.peers import Compared, GroupValue, by_measure, group_used
 from reporting.words import TableView, TileView, basis, interval, reason, rounded, value
-from tenants.branding import NO_LETTERHEAD, Letterhead
+from tenants.life.branding import NO_LETTERHEAD, Letterhead
 
 TEMPLATES = Path(__file__).parent / "templates" / "reporting"
 

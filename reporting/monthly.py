@@ -17,8 +17,8 @@ from reporting.figures import MonthFigures, freeze, thaw
 from reporting.measures import month_figures
 from reporting.models import MonthlyReport
 from reporting.monthly_files import key_changes, month_pdf, month_xlsx
-from tenants import branding
 from tenants.keys import data_key
+from tenants.life import branding
 from tenants.models import Hospital
 
 PDF = "application/pdf"

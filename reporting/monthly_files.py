@@ -15,7 +15,7 @@ from reporting import labels
 from reporting.figures import MonthFigures
 from reporting.monthly_view import MonthView, month_view, trend
 from reporting.words import TableView
-from tenants.branding import NO_LETTERHEAD, Letterhead
+from tenants.life.branding import NO_LETTERHEAD, Letterhead
 
 TEMPLATES = Path(__file__).parent / "templates" / "reporting"
 CHART_HEIGHT = 350  # fills the first page

@@ -25,11 +25,11 @@ from reporting.models import MonthlyReport
 from reporting.monthly import PDF, XLSX, figures_of, latest_report
 from reporting.monthly_files import key_changes, month_csv, month_pdf, month_xlsx
 from reporting.months import month_of, month_text
-from tenants import branding
 from tenants.faces import Grant
 from tenants.keys import data_key
+from tenants.life import branding
+from tenants.oversight.statistics import is_open, months_open, statistics_open, viewed
 from tenants.rights import Action
-from tenants.statistics import is_open, months_open, statistics_open, viewed
 from tenants.visit import Visit
 
 SUBJECT = "report"

@@ -16,9 +16,10 @@ from foundation.languages import gettext as _
 from foundation.runtime import Runtime
 from foundation.web.errors import NotFound
 from foundation.web.pages import page, redirect
-from tenants import accounts, people, people_list, people_pages, queries, reach, signin
-from tenants.firm_audit import note
-from tenants.people_pages import AccountForm, Codes, PersonForm, RoleForm
+from tenants import queries, reach
+from tenants.identity import accounts, people, people_list, people_pages, signin
+from tenants.identity.people_pages import AccountForm, Codes, PersonForm, RoleForm
+from tenants.oversight.firm_audit import note
 from tenants.rights import ASSIGNED_ONLY, HOSPITAL_ROLES, Action
 from tenants.visit import Visit
 

@@ -28,9 +28,9 @@ from foundation.scope import Actor, FirmScope, PlatformScope
 from foundation.web import context
 from foundation.web.errors import LANGUAGE_COOKIE
 from foundation.web.security import BEARER
-from tenants import grants as granting
-from tenants import membership, queries, reach, signin, support, tokens
+from tenants import queries, reach
 from tenants.faces import Grant, HospitalFace, Member, PersonFacts, reach_of
+from tenants.identity import membership, signin, tokens
 from tenants.models import (
     ApiToken,
     DirectoryEntry,
@@ -40,6 +40,8 @@ from tenants.models import (
     Person,
     SigninSession,
 )
+from tenants.oversight import grants as granting
+from tenants.oversight import support
 from tenants.rights import ASSIGNED_ONLY, Action, Role
 from tenants.visit import Visit
 

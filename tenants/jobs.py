@@ -15,7 +15,7 @@ from foundation.languages import gettext as _
 from foundation.scope import Actor, FirmScope, PlatformScope
 from foundation.settings import Settings
 from foundation.work import job
-from tenants import invitations, mobiles, unused
+from tenants.identity import invitations, mobiles, unused
 from tenants.models import DirectoryEntry, Firm, Invitation, Membership, Person
 
 log = structlog.get_logger()

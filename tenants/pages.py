@@ -14,22 +14,16 @@ from foundation import languages
 from foundation.runtime import Runtime
 from foundation.web.access import PUBLIC
 from foundation.web.pages import redirect
-from tenants import (
-    admin,
+from tenants import admin, service
+from tenants.identity import entry, me_pages, people_pages, provider_pages, signin_pages, token_pages
+from tenants.life import (
     agreement_pages,
     brand_pages,
     departure_pages,
-    entry,
     hospital_pages,
-    me_pages,
     move_pages,
     onboarding_pages,
-    people_pages,
-    provider_pages,
-    service,
-    signin_pages,
     stage_pages,
-    token_pages,
 )
 
 

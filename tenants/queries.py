@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from foundation.database import Database, FirmSession, PlatformSession, ScopedSession
 from foundation.scope import Actor, PlatformScope
-from tenants import membership
+from tenants.identity import membership
 from tenants.models import DirectoryEntry, Hospital, Invitation, Membership, Person, SigninEvent
 
 SIGNINS_SHOWN = 100

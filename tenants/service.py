@@ -24,8 +24,7 @@ from foundation.ids import new_id
 from foundation.languages import Language
 from foundation.languages import gettext as _
 from foundation.web.errors import UserMistake
-from tenants import invitations, password_rules, signin
-from tenants.firm_audit import note
+from tenants.identity import invitations, password_rules, signin
 from tenants.labels import COLOURS, GRADES, HOSPITAL_TYPES
 from tenants.models import (
     Department,
@@ -35,6 +34,7 @@ from tenants.models import (
     Membership,
     Person,
 )
+from tenants.oversight.firm_audit import note
 from tenants.regions import is_region
 from tenants.rights import SIDES, Role
 
@@ -95,7 +95,7 @@ def create_hospital(
     """Make a hospital (医院) of the session's firm, with a data key of its own. Raises `UserMistake`.
 
     What its type brings and its history follow in a transaction over the hospital itself
-    (`tenants.onboarding.prepare`); `onboarding` waits for the go-live gate (SC-51).
+    (`tenants.life.onboarding.prepare`); `onboarding` waits for the go-live gate (SC-51).
     """
     _check(new)
     tenant_id = new_id()

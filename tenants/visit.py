@@ -26,8 +26,6 @@ from foundation.scope import Actor, FirmScope, HospitalScope, PlatformScope
 from foundation.web import navigation
 from foundation.web.access import PUBLIC, SIGNED_IN
 from foundation.web.errors import Forbidden, NotFound, NotSignedIn, UserMistake
-from tenants import branding
-from tenants.branding import BrandFace
 from tenants.faces import (
     GRANT_OPENS,
     Grant,
@@ -38,6 +36,8 @@ from tenants.faces import (
     SupportLine,
     Switch,
 )
+from tenants.life import branding
+from tenants.life.branding import BrandFace
 from tenants.rights import (
     HOME,
     MATRIX,

@@ -12,10 +12,10 @@ from web_client import Browser
 from world import NOW, World
 
 from foundation.scope import Actor, PlatformScope
-from tenants import providers, signin
 from tenants.arrival import Arrival
+from tenants.identity import providers, signin
+from tenants.identity.providers import Settings, Side
 from tenants.models import Person, SigninEvent, SigninSession
-from tenants.providers import Settings, Side
 from tenants.visit import Visit
 
 MAIL = "chenjing@heqing.example"

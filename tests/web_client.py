@@ -20,7 +20,7 @@ from foundation.runtime import Runtime
 from foundation.scope import Actor, PlatformScope
 from foundation.settings import Settings
 from foundation.web.context import CSRF_COOKIE
-from tenants import signin
+from tenants.identity import signin
 from tenants.models import Person
 
 MASTER = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="

@@ -18,8 +18,8 @@ from foundation.encryption import DataKey, MasterKey
 from foundation.ids import new_id
 from foundation.scope import Actor, FirmScope, HospitalScope
 from patients.models import ContactPoint, Encounter, Enrolment, Patient
-from tenants.agreement import CHANNELS, FIELDS, PURPOSES
 from tenants.keys import data_key, seal
+from tenants.life.agreement import CHANNELS, FIELDS, PURPOSES
 from tenants.models import (
     Department,
     DirectoryEntry,

@@ -29,9 +29,9 @@ from reporting import pages as reporting_pages
 from revisits import pages as revisits_pages
 from surveys import pages as surveys_pages
 from tenants import api as tenants_api
-from tenants import audit_api, audit_pages, grant_pages, refusals, support_pages
 from tenants import pages as tenants_pages
 from tenants.arrival import Arrival
+from tenants.oversight import audit_api, audit_pages, grant_pages, refusals, support_pages
 from tenants.rights import Action
 from tenants.visit import guard, provide_visit
 

@@ -25,7 +25,7 @@ from foundation.database import Database
 from foundation.embedded import EmbeddedServerError
 from foundation.encryption import MasterKey, Undecipherable
 from foundation.settings import Settings, master_key_bytes
-from tenants import audit_chains
+from tenants.oversight import audit_chains
 
 CHECKED_RECORDS = 1_000
 CALENDAR_AHEAD = timedelta(days=60)

@@ -15,7 +15,7 @@ from foundation.languages import gettext as _
 from foundation.scope import FirmScope
 from foundation.web.errors import NotFound
 from foundation.web.pages import redirect
-from tenants import firm_stage
+from tenants.life import firm_stage
 from tenants.models import DirectoryEntry
 from tenants.rights import Action
 from tenants.visit import Visit

@@ -10,8 +10,8 @@ from careloop.walls import faults_of_role, faults_of_tables
 from foundation.database import HospitalSession
 from foundation.languages import gettext as _
 from foundation.languages import mark
-from tenants import golive
-from tenants.golive import Finding
+from tenants.life import golive
+from tenants.life.golive import Finding
 
 
 def register() -> None:

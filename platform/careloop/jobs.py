@@ -13,8 +13,9 @@ from patients import jobs as patients_jobs
 from reporting import jobs as reporting_jobs
 from revisits import jobs as revisits_jobs
 from surveys import jobs as surveys_jobs
-from tenants import audit_jobs, departure_jobs, stage_jobs
 from tenants import jobs as tenants_jobs
+from tenants.life import departure_jobs, stage_jobs
+from tenants.oversight import audit_jobs
 
 # Importing a module registers its jobs.
 MODULES = (

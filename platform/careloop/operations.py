@@ -31,7 +31,7 @@ from foundation.database import PlatformSession
 from foundation.outbox import OutboxMessage
 from foundation.settings import Settings
 from tenants.models import DirectoryEntry, SigninEvent
-from tenants.refusals import count_since
+from tenants.oversight.refusals import count_since
 
 SIGNINS_WITHIN = timedelta(hours=24)
 # What is sent or handled at once, and by the sweep of each minute at the latest, has been waiting too long.

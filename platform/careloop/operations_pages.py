@@ -9,8 +9,8 @@ from careloop import firm_pages, operations
 from foundation.languages import mark
 from foundation.runtime import Runtime
 from foundation.web.pages import page
-from tenants import stages
 from tenants.labels import SIGNIN_RESULTS
+from tenants.life import stages
 from tenants.rights import Action
 from tenants.visit import Visit
 

@@ -24,8 +24,8 @@ from surveys import hooks as surveys_hooks
 from surveys import onboarding as surveys_onboarding
 from surveys import panel as surveys_panel
 from surveys import timeline as surveys_timeline
-from tenants import golive_checks as tenants_checks
 from tenants import reach
+from tenants.life import golive_checks as tenants_checks
 from workforce import golive_checks as workforce_checks
 from workforce import service as workforce_service
 

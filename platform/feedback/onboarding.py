@@ -12,8 +12,8 @@ from feedback.tags import CATEGORIES, DEFAULT_TAGS, by_code
 from foundation.database import HospitalSession
 from foundation.languages import gettext as _
 from foundation.languages import mark
-from tenants import golive, templates_by_type
-from tenants.golive import Finding
+from tenants.life import golive, templates_by_type
+from tenants.life.golive import Finding
 
 NAMED = 5
 

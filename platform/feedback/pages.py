@@ -23,7 +23,7 @@ from foundation.documents.spreadsheet import write_csv, write_xlsx
 from foundation.languages import gettext as _
 from foundation.web.errors import Forbidden, NotFound, UserMistake
 from foundation.web.pages import page, redirect
-from tenants import agreement
+from tenants.life import agreement
 from tenants.rights import Action
 from tenants.visit import Visit
 

@@ -28,8 +28,8 @@ from patients import suppression
 from patients.models import ContactPoint, Patient
 from patients.revealing import reveal_number
 from patients.service import report_wrong_number
-from tenants import agreement, stages
 from tenants.keys import seal
+from tenants.life import agreement, stages
 
 # How a call reaches somebody, in the words of an agreement.
 CHANNEL = "telephone"

@@ -23,7 +23,7 @@ from outreach.ranks import ACKNOWLEDGE_PRESSES, APPOINTMENT_GRACE, CALLBACK_PRES
 # The classes of J1: those that press by the clock, and below them all others by their own rank. `ordinary` is
 # false where only calls that the patient asked for are made now (a holiday, the hours of rest). A hospital
 # whose agreement does not cover calls today is passed over, and so are tasks of a purpose that it does not
-# name (tenants.agreement.in_force says the same of one hospital).
+# name (tenants.life.agreement.in_force says the same of one hospital).
 _CANDIDATES = """
 WITH candidate AS MATERIALIZED (
     SELECT h.tenant_id, c.id, c.class, c.at

@@ -10,7 +10,7 @@ from foundation.database import HospitalSession
 from foundation.work import job
 from outreach.models import ContactTask, PatientHold
 from outreach.outcomes import Outcome, task_closed
-from tenants import stages
+from tenants.life import stages
 
 BATCH = 500
 

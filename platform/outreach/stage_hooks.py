@@ -15,7 +15,7 @@ from sqlalchemy import text
 from foundation.calendar import CalendarMissing, is_holiday, local_date, local_day_start
 from foundation.database import HospitalSession
 from outreach import spreading
-from tenants import moves, stages
+from tenants.life import moves, stages
 
 # Contacts that a plan or a sample asked for; the others are of complaints.
 SCHEDULED = ("revisit", "survey")

@@ -19,7 +19,7 @@ from outreach.models import ContactTask, PatientHold
 from outreach.policy import ContactFacts, TaskFacts, verdict
 from patients import suppression
 from patients.models import Suppression
-from tenants import agreement
+from tenants.life import agreement
 
 SUPPRESSED = "suppressed:"
 

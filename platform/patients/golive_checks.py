@@ -10,8 +10,8 @@ from foundation.database import HospitalSession
 from foundation.languages import format_datetime, mark, ngettext
 from foundation.languages import gettext as _
 from patients.models import DataImport
-from tenants import golive
-from tenants.golive import Finding
+from tenants.life import golive
+from tenants.life.golive import Finding
 
 IMPORTS = "/h/{code}/imports"
 # A hospital sends its discharges every day; a list that is a week old has lost the first calls.

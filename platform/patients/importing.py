@@ -35,8 +35,8 @@ from patients.models import (
     Suppression,
 )
 from patients.suppression import suppress_many
-from tenants import agreement
 from tenants.keys import data_key
+from tenants.life import agreement
 
 SAMPLE_ROWS = 20
 SUPERSEDED = "superseded"  # a warning of the file: of several rows for one encounter the last counts
@@ -119,7 +119,7 @@ def import_file(
 
     `columns` maps fields to headings by hand where the header is not known; `translate` is for the file of
     rejected rows. Columns of a kind of data that the hospital's agreement does not name are dropped, and the
-    report names them. Raises `patients.feeds.messages.UnreadableFile`, and `tenants.agreement.NotAgreed`
+    report names them. Raises `patients.feeds.messages.UnreadableFile`, and `tenants.life.agreement.NotAgreed`
     (PIPL 21); then nothing is written.
     """
     terms = agreement.require(session, "care_followup", doing="patients.import", now=now)

@@ -16,7 +16,7 @@ from revisits import figures, planning
 from revisits.models import RevisitStep
 from revisits.queries import PREVIEW_DAYS
 from revisits.schedule import plan_for
-from tenants import golive, templates_by_type
+from tenants.life import golive, templates_by_type
 
 BEFORE = "before_go_live"
 

@@ -6,7 +6,7 @@ from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from foundation.work import job
 from revisits import planning
-from tenants import stages
+from tenants.life import stages
 
 # Where steps are planned ahead: nobody is called before the go-live, but the plan can be looked at.
 PLANNED_IN = ("onboarding", stages.ACTIVE)

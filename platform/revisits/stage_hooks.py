@@ -15,7 +15,7 @@ from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from revisits import planning
 from revisits.models import RevisitStep
-from tenants import stages
+from tenants.life import stages
 
 LOST = "hospital_paused"
 

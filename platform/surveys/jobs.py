@@ -6,7 +6,7 @@ from foundation.calendar import first_of_month, local_date
 from foundation.database import HospitalSession
 from foundation.work import job
 from surveys import samples
-from tenants import agreement, stages
+from tenants.life import agreement, stages
 
 
 @job("surveys.sample", every="30 18 * * *")

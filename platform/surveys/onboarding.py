@@ -13,8 +13,8 @@ from foundation.languages import gettext as _
 from surveys import service
 from surveys.instrument import Instrument, WeightsError, load
 from surveys.models import Questionnaire
-from tenants import golive, templates_by_type
-from tenants.golive import Finding
+from tenants.life import golive, templates_by_type
+from tenants.life.golive import Finding
 
 # A check-up centre has no inpatients (体检 is asked like a visit).
 AUDIENCES = {"checkup": ("outpatient",)}

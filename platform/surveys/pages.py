@@ -9,8 +9,8 @@ from litestar.types import ControllerRouterHandler
 
 from foundation.web.pages import page
 from surveys import card_pages, labels, queries
+from tenants.oversight.statistics import is_open, statistics_open, viewed
 from tenants.rights import Action
-from tenants.statistics import is_open, statistics_open, viewed
 from tenants.visit import Visit
 
 

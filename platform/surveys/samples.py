@@ -26,7 +26,7 @@ from surveys.bulk import whole_sets
 from surveys.models import SurveySample
 from surveys.sampling import sample_size
 from surveys.service import SURVEY_GAP
-from tenants import agreement
+from tenants.life import agreement
 from tenants.models import Hospital
 
 SOURCE = "sample"
@@ -102,7 +102,7 @@ def draw_sample(
 
     The rate is the hospital's (`outpatient_rate`, S3-5, D2). `seed` is made from the hospital, the month and
     chance unless given; with the same seed the same record numbers are drawn, also after the data was
-    imported anew. Raises `tenants.agreement.NotAgreed` (PIPL 21).
+    imported anew. Raises `tenants.life.agreement.NotAgreed` (PIPL 21).
     """
     agreement.require(session, "satisfaction", doing="surveys.sample", now=now)
     first = first_of_month(month)

@@ -24,7 +24,7 @@ from surveys.errors import AnswerRefused, NoSurvey, ResponseClosed, UnknownQuest
 from surveys.instrument import LEVELS, Instrument, Question, load
 from surveys.models import Answer, Questionnaire, Response
 from surveys.scoring import Score, response_index
-from tenants import agreement
+from tenants.life import agreement
 
 Mode = Literal["phone", "web", "paper"]
 Audience = Literal["inpatient", "outpatient"]
@@ -133,7 +133,7 @@ def open_response(
 ) -> Response:
     """The response of a task, begun now unless it was begun before.
 
-    Raises `NoSurvey`, and `tenants.agreement.NotAgreed` where surveys are not agreed (PIPL 21).
+    Raises `NoSurvey`, and `tenants.life.agreement.NotAgreed` where surveys are not agreed (PIPL 21).
     """
     begun = response_of(session, task.id)
     if begun is not None:

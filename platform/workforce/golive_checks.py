@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from foundation.database import FirmSession
 from foundation.languages import gettext as _
 from foundation.languages import mark, ngettext
-from tenants import golive
-from tenants.golive import Finding
+from tenants.life import golive
+from tenants.life.golive import Finding
 from tenants.models import Person
 from workforce.models import Assignment
 

@@ -27,7 +27,7 @@ from foundation.runtime import Runtime
 from foundation.scope import Actor, PlatformScope
 from foundation.settings import Settings
 from patients.models import Patient
-from tenants import signin
+from tenants.identity import signin
 from tenants.models import Department, Person
 
 RATIO = 5.0

@@ -28,7 +28,7 @@ def at(text: str) -> datetime:
 
 
 def suspended(session: HospitalSession, start: datetime, end: datetime | None) -> None:
-    """A suspension in the history, as `tenants.stages` writes it."""
+    """A suspension in the history, as `tenants.life.stages` writes it."""
     session.execute(delete(HospitalPhase).where(HospitalPhase.tenant_id == session.tenant_id))
     session.add(
         HospitalPhase(

@@ -18,8 +18,8 @@ from world import NOW, World
 from foundation.audit import AuditEvent, record
 from foundation.ids import new_id
 from foundation.scope import Actor, PlatformScope
-from tenants.firm_audit import note
 from tenants.models import SigninEvent
+from tenants.oversight.firm_audit import note
 
 SYSTEM = PlatformScope(Actor.system("test"), "test")
 

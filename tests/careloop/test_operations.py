@@ -20,7 +20,8 @@ from foundation.ids import new_id
 from foundation.outbox import OutboxMessage
 from foundation.scope import Actor, PlatformScope
 from foundation.settings import Settings
-from tenants import service, signin
+from tenants import service
+from tenants.identity import signin
 from tenants.models import DirectoryEntry
 from tenants.rights import SIDES, Role
 

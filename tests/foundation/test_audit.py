@@ -24,8 +24,8 @@ from foundation.ids import new_id
 from foundation.scope import Actor, PlatformScope
 from foundation.settings import Settings
 from migrations import chain_data
-from tenants.firm_audit import note
 from tenants.models import FirmEvent, SigninEvent
+from tenants.oversight.firm_audit import note
 
 ROWS = 6
 # How a byte of each kind of column is changed in place.

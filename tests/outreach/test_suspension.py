@@ -29,7 +29,7 @@ from revisits import jobs as revisits_jobs
 from revisits.models import RevisitStep
 from surveys import jobs as surveys_jobs
 from surveys.models import SurveySample
-from tenants import stages
+from tenants.life import stages
 
 RESUMED = NOW + timedelta(days=6)
 

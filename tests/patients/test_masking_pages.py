@@ -145,9 +145,7 @@ def test_what_people_write_about_a_patient_stands_encrypted(world: World, patien
     with world.hospital(world.heqing) as session:
         suppression.suppress(session, patient.id, "refused", note=f"女儿{PHONE}", source="card", now=NOW)
         stored = session.execute(
-            text(
-                "SELECT note_cipher, must_not_say_cipher FROM suppression JOIN patient USING (tenant_id)"
-            )
+            text("SELECT note_cipher, must_not_say_cipher FROM suppression JOIN patient USING (tenant_id)")
         ).one()
         assert all("别提".encode() not in cipher and PHONE.encode() not in cipher for cipher in stored)
         assert [unseal(session, cipher) for cipher in stored] == [f"女儿{PHONE}", f"别提{PHONE}"]

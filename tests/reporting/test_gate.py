@@ -20,9 +20,9 @@ from foundation.scope import Actor, FirmScope, PlatformScope
 from reporting import benchmark
 from reporting.models import BenchmarkReport
 from reporting.monthly import make_report
-from tenants import grants
 from tenants.models import Membership
-from tenants.statistics import VIEWS
+from tenants.oversight import grants
+from tenants.oversight.statistics import VIEWS
 
 OCTOBER_4 = datetime.fromisoformat("2026-10-04T09:00:00+08:00")
 AUGUST = date(2026, 8, 1)

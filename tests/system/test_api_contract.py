@@ -26,8 +26,8 @@ from sqlalchemy import Connection, Engine
 from structlog.testing import capture_logs
 from web_client import Browser, browsing
 
+from tenants.identity.signin import COOKIE
 from tenants.rights import Role
-from tenants.signin import COOKIE
 
 CHECKS = (
     not_a_server_error,

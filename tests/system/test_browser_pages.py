@@ -31,7 +31,7 @@ from foundation.runtime import Runtime
 from foundation.scope import Actor, PlatformScope
 from foundation.settings import Settings
 from reporting import benchmark
-from tenants import signin
+from tenants.identity import signin
 from tenants.models import Person
 
 pytestmark = pytest.mark.browser

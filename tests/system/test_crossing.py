@@ -31,13 +31,13 @@ from foundation.clock import SetClock
 from foundation.database import Database
 from foundation.scope import Actor, PlatformScope
 from foundation.web.errors import UserMistake
-from tenants import signin
+from tenants.identity import signin
 from tenants.models import DirectoryEntry, Person
 from tenants.rights import Role
 from workforce.service import assign, unassign
 
 SHARDS = 8
-EXAMPLES, STEPS = 28, 50
+EXAMPLES, STEPS = 32, 50
 TARGET = 10_000
 PLAUSIBLE = {
     "outcome": "completed",

@@ -26,8 +26,8 @@ from patients.models import ContactPoint, Encounter, Patient
 from reporting import benchmark
 from surveys import jobs as survey_jobs
 from surveys import samples
-from tenants import agreement, agreement_drafts
-from tenants.agreement import NotAgreed, Version, takes_part
+from tenants.life import agreement, agreement_drafts
+from tenants.life.agreement import NotAgreed, Version, takes_part
 from tenants.models import Hospital, ProcessingAgreement
 
 DAY = timedelta(days=1)

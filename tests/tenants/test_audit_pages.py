@@ -24,7 +24,7 @@ from foundation.database import Database
 from foundation.ids import new_id
 from foundation.scope import Actor, PlatformScope
 from tenants import service
-from tenants.firm_audit import note
+from tenants.oversight.firm_audit import note
 from tenants.rights import MATRIX, Action, Role
 
 OCTOBER_4 = datetime.fromisoformat("2026-10-04T09:00:00+08:00")

@@ -29,10 +29,11 @@ from foundation.scope import Actor, PlatformScope
 from foundation.web.access import PUBLIC
 from patients.importing import import_file
 from reporting.monthly import make_report
-from tenants import audit_jobs, audit_labels, signin
+from tenants.identity import signin
 from tenants.keys import data_key
 from tenants.labels import SIGNIN_RESULTS
 from tenants.models import FirmEvent, Person, ProcessingAgreement, SigninEvent
+from tenants.oversight import audit_jobs, audit_labels
 
 OCTOBER_4 = datetime.fromisoformat("2026-10-04T09:00:00+08:00")
 ROOT = Path(__file__).parents[2]

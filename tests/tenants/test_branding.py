@@ -18,9 +18,9 @@ from world import NOW, World
 from billing import document, queries, service
 from foundation.scope import Actor, PlatformScope
 from foundation.web.errors import UserMistake
-from tenants import branding, logos, stages
-from tenants.branding import BrandFace, NewBrand
 from tenants.labels import COLOURS
+from tenants.life import branding, logos, stages
+from tenants.life.branding import BrandFace, NewBrand
 from tenants.models import Brand
 
 

@@ -27,8 +27,8 @@ from foundation.scope import Actor, PlatformScope
 from foundation.work import run_job
 from patients.models import ContactPoint
 from reporting.models import BenchmarkRun
-from tenants import departure, departure_export, departure_jobs
 from tenants.keys import KeyDestroyed, data_key
+from tenants.life import departure, departure_export, departure_jobs
 from tenants.models import Brand, Departure, DirectoryEntry, Hospital, Membership, Person
 from workforce import service as workforce
 

@@ -20,8 +20,9 @@ from outreach.models import ContactTask
 from patients.importing import import_file
 from revisits import going_live, jobs, planning
 from revisits.models import RevisitStep
-from tenants import agreement_drafts, golive, onboarding, service, stages
-from tenants.golive import Finding, NotReady
+from tenants import service
+from tenants.life import agreement_drafts, golive, onboarding, stages
+from tenants.life.golive import Finding, NotReady
 from tenants.models import (
     Department,
     DirectoryEntry,

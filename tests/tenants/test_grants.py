@@ -19,9 +19,9 @@ from foundation.clock import SetClock
 from foundation.database import Database
 from foundation.ids import new_id
 from foundation.scope import Actor, PlatformScope
-from tenants import grants
 from tenants.faces import Grant
 from tenants.models import Membership, Person, StatisticsGrant
+from tenants.oversight import grants
 from tenants.rights import MATRIX, Action, Role
 
 HERE = "/h/heqing/grants"

@@ -12,7 +12,7 @@ from world import NOW, World
 from careloop import wiring
 from foundation.database import Database
 from foundation.scope import FirmScope, HospitalScope
-from tenants import onboarding, stages
+from tenants.life import onboarding, stages
 from tenants.models import DirectoryEntry, Hospital, HospitalPhase
 
 FORM = {

@@ -24,11 +24,13 @@ from foundation.web.errors import NotFound, UserMistake
 from outreach import queue
 from outreach.models import ContactTask, PatientHold
 from revisits import planning
-from tenants import moves, moving, reach, signin
-from tenants.agreement import in_force
+from tenants import reach
 from tenants.arrival import Arrival
+from tenants.identity import signin
+from tenants.life import moves, moving
+from tenants.life.agreement import in_force
+from tenants.life.moves import Offer
 from tenants.models import ApiToken, DirectoryEntry, Firm, Hospital, HospitalMove, Person, SigninSession
-from tenants.moves import Offer
 from tenants.rights import Role
 from tenants.service import add_member, make_person
 from workforce import service as workforce

@@ -20,8 +20,9 @@ from foundation.web.errors import NotFound, UserMistake
 from revisits.models import RevisitPlan
 from revisits.schedule import CHECKUP_PLAN, DEFAULT_PLAN, PlanRules
 from surveys.models import Questionnaire
-from tenants import onboarding, service, templates_by_type
+from tenants import service
 from tenants.labels import HOSPITAL_TYPES
+from tenants.life import onboarding, templates_by_type
 from tenants.models import HospitalPhase, OnboardingStep
 
 DAY = timedelta(days=1)

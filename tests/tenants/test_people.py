@@ -18,8 +18,8 @@ from foundation.clock import SetClock
 from foundation.database import Database
 from foundation.ids import new_id
 from foundation.scope import Actor, PlatformScope
-from tenants import providers, signin, tokens
 from tenants.arrival import Arrival
+from tenants.identity import providers, signin, tokens
 from tenants.models import Department, ExternalIdentity, FirmEvent, Membership, Person, SigninSession
 from tenants.rights import GIVES, MATRIX, SIDES, Action, Role
 from tenants.visit import Visit

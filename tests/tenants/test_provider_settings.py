@@ -14,13 +14,13 @@ from world import NOW, World
 
 from foundation.clock import SetClock
 from foundation.database import Database
-from tenants import oidc, providers
+from tenants.identity import oidc, providers
+from tenants.identity.providers import Settings, Side
 from tenants.models import (
     ExternalIdentity,
     IdentityProvider,
     ProviderAttempt,
 )
-from tenants.providers import Settings, Side
 
 
 @pytest.fixture

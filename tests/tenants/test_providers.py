@@ -15,7 +15,7 @@ from world import NOW, World
 
 from foundation.clock import SetClock
 from foundation.database import Database
-from tenants import passwords, providers, required_provider, signin
+from tenants.identity import passwords, providers, required_provider, signin
 from tenants.models import (
     IdentityProvider,
     Membership,

@@ -25,7 +25,7 @@ from foundation.settings import Settings
 from patients.models import DataImport, DataProblem
 from reporting import jobs
 from tenants.models import AccessRefusal, DirectoryEntry
-from tenants.refusals import count_since
+from tenants.oversight.refusals import count_since
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from world import NOW, World
 from foundation.clock import SetClock
 from foundation.database import Database, PlatformSession
 from foundation.scope import Actor, PlatformScope
-from tenants import mobiles, second_factor, service, signin
+from tenants import service
+from tenants.identity import mobiles, second_factor, signin
 from tenants.models import Person, RecoveryCode, SigninEvent
 from tenants.rights import NEEDS_SECOND_FACTOR, Role
 

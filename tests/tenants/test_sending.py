@@ -38,7 +38,8 @@ from foundation.runtime import Runtime
 from foundation.scope import Actor, PlatformScope
 from foundation.settings import Settings
 from foundation.work import run_inline
-from tenants import invitations, jobs, mobiles, service
+from tenants import jobs, service
+from tenants.identity import invitations, mobiles
 from tenants.models import Invitation, Person
 from tenants.rights import Role
 

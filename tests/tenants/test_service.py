@@ -16,7 +16,8 @@ from foundation.ids import new_id
 from foundation.languages import speaking
 from foundation.scope import Actor, FirmScope, HospitalScope
 from foundation.web.errors import UserMistake
-from tenants import invitations, people_list, queries, service
+from tenants import queries, service
+from tenants.identity import invitations, people_list
 from tenants.keys import data_key
 from tenants.models import Department, DirectoryEntry, FirmEvent, Membership, Person
 from tenants.rights import SIDES, Role

@@ -14,7 +14,8 @@ from world import NOW, World
 from foundation.clock import SetClock
 from foundation.database import Database, PlatformSession
 from foundation.scope import Actor, PlatformScope
-from tenants import passwords, service, signin
+from tenants import service
+from tenants.identity import passwords, signin
 from tenants.models import Person, SigninEvent, SigninSession
 from tenants.rights import Role
 

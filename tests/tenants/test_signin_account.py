@@ -26,7 +26,8 @@ from foundation.scope import Actor, FirmScope, PlatformScope
 from foundation.settings import Settings
 from foundation.web.context import CSRF_COOKIE
 from foundation.web.errors import UserMistake
-from tenants import invitations, service, signin, unused
+from tenants import service
+from tenants.identity import invitations, signin, unused
 from tenants.models import FirmEvent, Invitation, Membership, Person, SigninEvent, SigninSession
 from tenants.rights import Role
 

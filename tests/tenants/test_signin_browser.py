@@ -14,7 +14,8 @@ from world import NOW, World
 
 from foundation.database import Database
 from foundation.scope import Actor, PlatformScope
-from tenants import service, signin
+from tenants import service
+from tenants.identity import signin
 from tenants.models import Person
 from tenants.rights import Role
 

@@ -14,8 +14,9 @@ from world import NOW
 from foundation.database import Database, PlatformSession
 from foundation.scope import Actor, PlatformScope
 from foundation.web.errors import UserMistake
-from tenants import lockout, mobiles, password_rules, passwords, service, signin
-from tenants.browsers import name_of
+from tenants import service
+from tenants.identity import lockout, mobiles, password_rules, passwords, signin
+from tenants.identity.browsers import name_of
 from tenants.models import PastPassword, Person, SigninEvent
 
 ADDRESS, ELSEWHERE = "192.0.2.7", "198.51.100.9"

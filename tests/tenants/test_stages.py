@@ -12,7 +12,7 @@ from foundation.audit import AuditEvent
 from foundation.database import HospitalSession
 from foundation.scope import Actor, FirmScope, PlatformScope
 from foundation.web.errors import UserMistake
-from tenants import firm_stage, stages
+from tenants.life import firm_stage, stages
 from tenants.models import DirectoryEntry, Firm, FirmEvent, Hospital, HospitalPhase
 
 LATER = NOW + timedelta(days=3)

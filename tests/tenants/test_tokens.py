@@ -19,8 +19,8 @@ from foundation.database import Database
 from foundation.scope import Actor, PlatformScope
 from foundation.web.context import CSRF_COOKIE
 from foundation.web.errors import Forbidden, NotFound
-from tenants import tokens
 from tenants.arrival import Arrival
+from tenants.identity import tokens
 from tenants.labels import ACTIONS
 from tenants.models import AccessRefusal, ApiToken, FirmEvent, Membership, Person
 from tenants.rights import Action, Role

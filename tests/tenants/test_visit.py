@@ -16,8 +16,9 @@ from foundation.ids import new_id
 from foundation.runtime import Runtime
 from foundation.scope import Actor, FirmScope, PlatformScope
 from foundation.web.errors import Forbidden, NotFound, UserMistake
-from tenants import reach, service, signin
+from tenants import reach, service
 from tenants.arrival import Arrival
+from tenants.identity import signin
 from tenants.models import DirectoryEntry, Hospital, Person
 from tenants.rights import Action, Role
 from tenants.visit import Visit

@@ -15,9 +15,9 @@ from foundation.ids import new_id
 from foundation.runtime import Runtime
 from foundation.scope import FirmScope, HospitalScope, PlatformScope
 from foundation.settings import Settings
-from tenants import invitations, signin
-from tenants.agreement import sign_usual
-from tenants.onboarding import prepare
+from tenants.identity import invitations, signin
+from tenants.life.agreement import sign_usual
+from tenants.life.onboarding import prepare
 from tenants.rights import SIDES, Role
 from tenants.service import NewHospital, add_member, create_firm, create_hospital, invite_person, make_person
 from workforce.service import assign

@@ -18,9 +18,9 @@ from careloop.commands.output import report
 from foundation.chain import Fault, Verified
 from foundation.database import Database
 from foundation.settings import Settings
-from tenants import audit_chains
-from tenants.audit_chains import Chain
 from tenants.models import AccessRefusal, SigninEvent
+from tenants.oversight import audit_chains
+from tenants.oversight.audit_chains import Chain
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 Noted = Mapping[str, Mapping[int, bytes]]

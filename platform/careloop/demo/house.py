@@ -16,8 +16,9 @@ from foundation.calendar import local_date
 from foundation.scope import Actor, HospitalScope
 from patients import requests
 from patients.models import Patient
-from tenants import agreement, agreement_drafts, grants, onboarding, support
+from tenants.life import agreement, agreement_drafts, onboarding
 from tenants.models import Membership, Person
+from tenants.oversight import grants, support
 from tenants.rights import Role
 from tenants.service import NewHospital, create_hospital
 

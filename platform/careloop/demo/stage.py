@@ -27,8 +27,8 @@ from foundation.calendar import first_of_month, local_date
 from foundation.database import Database, FirmSession, HospitalSession
 from foundation.ids import new_id
 from foundation.scope import Actor, FirmScope, HospitalScope, PlatformScope
-from tenants.agreement import sign_usual
-from tenants.onboarding import prepare
+from tenants.life.agreement import sign_usual
+from tenants.life.onboarding import prepare
 from tenants.rights import Role
 from tenants.service import (
     NewHospital,

@@ -84,7 +84,7 @@ _CHINESE: dict[str, tuple[str, ...]] = {
     }.items()
 }
 FIELDS = tuple(_CHINESE)
-# The kind of data (个人信息种类, `tenants.agreement.FIELDS`) that each field belongs to.
+# The kind of data (个人信息种类, `tenants.life.agreement.FIELDS`) that each field belongs to.
 KINDS: dict[str, str] = {
     field: kind
     for kind, fields in {

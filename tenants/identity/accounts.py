@@ -1,0 +1,206 @@
+"""Accounts (账号) of people as their managers help them: the invitation, and a way back in.
+
+An account that also belongs to others (another firm, for a hospital also its firm) is not one side's to
+weaken: its lock, its second factor and its link to a provider are then left to whoever runs the platform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, or_, select
+
+from foundation.ids import new_id
+from foundation.languages import Language
+from foundation.languages import gettext as _
+from foundation.settings import Settings
+from foundation.web.errors import NotFound, UserMistake
+from tenants import service
+from tenants.identity import invitations, lockout, mobiles, second_factor, signin, unused
+from tenants.identity.people import (
+    Manager,
+    SideSession,
+    belongs_to_others,
+    has_entered,
+    held_by,
+    record,
+    withdraw_invitations,
+)
+from tenants.models import ExternalIdentity, IdentityProvider, Membership, Person
+from tenants.rights import SIDES, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Somebody to be given a role, as typed: an e-mail address or a mobile number, one of the two.
+
+    `tenant_id` names the hospital of a hospital's role, `department_id` the department of its head.
+    """
+
+    name: str
+    contact: str
+    role: Role
+    tenant_id: UUID | None = None
+    department_id: UUID | None = None
+    language: Language = "zh_Hans"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an invitation came to: `sent`, a `token` for a link to hand over, or neither: the account was
+    there and decides itself.
+    """
+
+    name: str
+    token: str | None = None
+    sent: bool = False
+
+
+def invite(
+    session: SideSession, manager: Manager, wanted: Wanted, settings: Settings, *, now: datetime
+) -> Outcome:
+    """Offer somebody a role; who has no account yet gets a link to set a password. Raises `UserMistake`."""
+    _check(session, manager, wanted)
+    person = signin.find_account(session, wanted.contact)
+    if person is None:
+        person = _new_person(session, wanted, now)
+    if person.id == manager.person_id:
+        raise UserMistake(_("Nobody gives a role to themselves."))
+    entered = has_entered(session, person)
+    if not entered and belongs_to_others(session, manager, person.id):
+        # The link would open what others gave to this account.
+        raise UserMistake(
+            _("This address was invited elsewhere and has no password yet; it must be accepted there first.")
+        )
+    service.add_member(
+        session,
+        person.id,
+        wanted.role,
+        firm_id=None if wanted.tenant_id else manager.firm_id,
+        tenant_id=wanted.tenant_id,
+        department_id=wanted.department_id,
+        now=now,
+        accepted=False,
+    )
+    at = str(wanted.tenant_id or "")
+    record(session, "tenants.person_invited", person.id, now=now, role=wanted.role.value, at=at)
+    return Outcome(wanted.name.strip()) if entered else _invitation(session, person, settings, now)
+
+
+def invite_again(
+    session: SideSession, manager: Manager, person_id: UUID, settings: Settings, *, now: datetime
+) -> Outcome:
+    """A fresh invitation; links sent before open nothing any more."""
+    person, _held = held_by(session, manager, person_id)
+    if has_entered(session, person):
+        raise UserMistake(_("{name} has a password already.", name=person.name))
+    _only_ours(session, manager, person)
+    withdraw_invitations(session, person_id, now=now)
+    record(session, "tenants.person_invited", person_id, now=now, again=True)
+    return _invitation(session, person, settings, now)
+
+
+def reopen(session: SideSession, manager: Manager, person_id: UUID, *, now: datetime) -> None:
+    """Open again what this side closed, and the account itself when it was closed and is this side's own."""
+    person, held = held_by(session, manager, person_id)
+    if person.disabled_at is not None:
+        _only_ours(session, manager, person)
+        unused.reopen(session, person, now=now, address=manager.address)
+    for member in held:
+        member.closed_at = None
+    record(session, "tenants.access_opened", person_id, now=now)
+
+
+def unlock(session: SideSession, manager: Manager, person_id: UUID, *, now: datetime) -> None:
+    """Forgive wrong passwords before the half hour is over."""
+    person, _held = held_by(session, manager, person_id)
+    _only_ours(session, manager, person)
+    lockout.forgive(person)
+    record(session, "tenants.account_unlocked", person_id, now=now)
+
+
+def reset_second_factor(session: SideSession, manager: Manager, person_id: UUID, *, now: datetime) -> None:
+    """Take the second factor away because the phone is gone; all sessions end."""
+    person, _held = held_by(session, manager, person_id)
+    _only_ours(session, manager, person)
+    second_factor.reset(session, person, now=now, address=manager.address)
+    record(session, "tenants.second_factor_reset", person_id, now=now)
+
+
+def unlink(session: SideSession, manager: Manager, person_id: UUID, *, now: datetime) -> None:
+    """Forget who somebody is at this side's provider; the next sign-in there links anew by e-mail."""
+    held_by(session, manager, person_id)
+    at: ColumnElement[bool] = IdentityProvider.tenant_id.in_(list(manager.tenant_ids))
+    if manager.firm_id is not None:
+        at = or_(at, IdentityProvider.firm_id == manager.firm_id)
+    own = select(IdentityProvider.id).where(at)
+    session.execute(
+        delete(ExternalIdentity).where(
+            ExternalIdentity.person_id == person_id, ExternalIdentity.provider_id.in_(own)
+        )
+    )
+    record(session, "tenants.identity_unlinked", person_id, now=now)
+
+
+def _check(session: SideSession, manager: Manager, wanted: Wanted) -> None:
+    if wanted.role not in manager.gives:
+        raise UserMistake(_("You cannot give or take away this role."))
+    if (SIDES[wanted.role] == "hospital") is (wanted.tenant_id is None):
+        raise UserMistake(_("This role is held at a hospital: choose one."))
+    if wanted.tenant_id is not None and wanted.tenant_id not in manager.tenant_ids:
+        raise NotFound
+    if wanted.role is Role.DEPARTMENT_HEAD and wanted.department_id is None:
+        raise UserMistake(_("Which department does this person head?"))
+    known = signin.find_account(session, wanted.contact)
+    if known is None:
+        return
+    twice = select(Membership.id).where(
+        Membership.person_id == known.id,
+        Membership.role == wanted.role.value,
+        Membership.tenant_id.is_not_distinct_from(wanted.tenant_id),
+        Membership.firm_id.is_not_distinct_from(None if wanted.tenant_id else manager.firm_id),
+        Membership.department_id.is_not_distinct_from(wanted.department_id),
+    )
+    if session.scalar(twice) is not None:
+        raise UserMistake(_("This person holds that role already."))
+
+
+def _new_person(session: SideSession, wanted: Wanted, now: datetime) -> Person:
+    contact = wanted.contact.strip()
+    digits = mobiles.read(contact)
+    if digits is None and not service.EMAIL.fullmatch(signin.normal_email(contact)):
+        raise UserMistake(_("Type an e-mail address or a mobile number: {text}", text=contact))
+    name = wanted.name.strip()
+    if not name:
+        raise UserMistake(_("A name is missing."))
+    person = Person(
+        id=new_id(),
+        email=signin.normal_email(contact) if digits is None else None,
+        name=name,
+        language=wanted.language,
+        failures=0,
+        created_at=now,
+    )
+    if digits is not None:
+        mobiles.put(session, person, digits)
+    session.add(person)
+    session.flush()
+    return person
+
+
+def _invitation(session: SideSession, person: Person, settings: Settings, now: datetime) -> Outcome:
+    channel: invitations.Channel = "email" if person.email else "phone"
+    if invitations.sends(settings, channel):
+        made, _token = invitations.create(session, person, channel=channel, now=now)
+        invitations.send(session, made, now=now)
+        return Outcome(person.name, sent=True)
+    return Outcome(person.name, token=invitations.create(session, person, channel="link", now=now)[1])
+
+
+def _only_ours(session: SideSession, manager: Manager, person: Person) -> None:
+    if belongs_to_others(session, manager, person.id):
+        raise UserMistake(
+            _("{name} also works elsewhere; this is left to the platform's operator.", name=person.name)
+        )
