@@ -130,12 +130,13 @@ def hospital_billing(
         payments=labels.PAYMENTS,
         firm_side=_firm_side(visit),
         may_issue=visit.may(Action.ISSUE_INVOICES, code),
+        may_agree=visit.may(Action.AGREE_PRICES, code),
         link_possible=enabled(runtime.settings),
         next_month=add_months(first_of_month(local_date(visit.now)), 1 if contracts else 0),
     )
 
 
-@post("/h/{code:str}/billing/contract", needs=Action.ISSUE_INVOICES, sync_to_thread=True)
+@post("/h/{code:str}/billing/contract", needs=Action.AGREE_PRICES, sync_to_thread=True)
 def agree(
     code: FromPath[str],
     visit: NamedDependency[Visit],
@@ -146,7 +147,7 @@ def agree(
     terms, starts_on = _terms(data)
     if terms.payment == "stripe" and not enabled(runtime.settings):
         raise UserMistake(_("Payment by link needs the keys of Stripe in the settings of this installation."))
-    with refusals_told(), visit.hospital(code, Action.ISSUE_INVOICES) as session:
+    with refusals_told(), visit.hospital(code, Action.AGREE_PRICES) as session:
         service.agree(session, terms, starts_on=starts_on, now=visit.now)
     return redirect(f"/h/{code}/billing", notice=_("The contract is in force."))
 

@@ -140,6 +140,7 @@ ACTIONS = {
     "run_benchmark": "Run the benchmark",
     "grant_statistics": "Grant statistics",
     "view_invoices": "Read invoices",
+    "agree_prices": "Agree prices with a hospital",
     "issue_invoices": "Issue invoices",
     "manage_hospitals": "Manage hospitals",
     "manage_people": "Manage people",

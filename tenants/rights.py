@@ -64,6 +64,7 @@ class Action(StrEnum):
     RUN_BENCHMARK = "run_benchmark"
     GRANT_STATISTICS = "grant_statistics"
     VIEW_INVOICES = "view_invoices"
+    AGREE_PRICES = "agree_prices"
     ISSUE_INVOICES = "issue_invoices"
     MANAGE_HOSPITALS = "manage_hospitals"
     MANAGE_PEOPLE = "manage_people"
@@ -105,7 +106,7 @@ MATRIX: dict[Role, frozenset[Action]] = {
     Role.OPERATIONS: frozenset(
         {
             A.VIEW_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS, A.IMPORT_PATIENTS, A.HANDLE_REQUESTS,
-            A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK, A.RUN_BENCHMARK, A.VIEW_INVOICES,
+            A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK, A.RUN_BENCHMARK, A.VIEW_INVOICES, A.AGREE_PRICES,
             A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE, A.MANAGE_TOKENS, A.MANAGE_BRAND,
             A.VIEW_ONBOARDING, A.MANAGE_ONBOARDING, A.SUSPEND_HOSPITAL, A.VIEW_AUDIT,
         }
@@ -114,8 +115,8 @@ MATRIX: dict[Role, frozenset[Action]] = {
         {
             A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS, A.REVEAL, A.IMPORT_PATIENTS,
             A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK,
-            A.RUN_BENCHMARK, A.VIEW_INVOICES, A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE,
-            A.MANAGE_SIGNIN, A.MANAGE_TOKENS, A.MANAGE_BRAND, A.VIEW_ONBOARDING, A.MANAGE_ONBOARDING,
+            A.RUN_BENCHMARK, A.VIEW_INVOICES, A.AGREE_PRICES, A.ISSUE_INVOICES, A.MANAGE_HOSPITALS,
+            A.MANAGE_PEOPLE, A.MANAGE_SIGNIN, A.MANAGE_TOKENS, A.MANAGE_BRAND, A.VIEW_ONBOARDING, A.MANAGE_ONBOARDING,
             A.SUSPEND_HOSPITAL, A.MOVE_HOSPITAL, A.OFFBOARD_HOSPITAL, A.GRANT_SUPPORT, A.VIEW_AUDIT,
             A.ACT_AS_AGENT, A.CALL_BACK, A.HAND_OVER_DISPUTES,
         }
@@ -163,13 +164,13 @@ MATRIX: dict[Role, frozenset[Action]] = {
 CHANGES: frozenset[Action] = frozenset(
     {
         A.WORK_QUEUE, A.HANDLE_CASES, A.IMPORT_PATIENTS, A.SUPPRESS_PATIENTS, A.RUN_BENCHMARK,
-        A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE, A.MANAGE_SIGNIN, A.MANAGE_TOKENS,
-        A.MANAGE_BRAND, A.MANAGE_ONBOARDING, A.HANDLE_REQUESTS, A.DECIDE_REQUESTS,
+        A.AGREE_PRICES, A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE, A.MANAGE_SIGNIN,
+        A.MANAGE_TOKENS, A.MANAGE_BRAND, A.MANAGE_ONBOARDING, A.HANDLE_REQUESTS, A.DECIDE_REQUESTS,
     }
 )  # fmt: skip
 REFUSED_IN: dict[str, frozenset[Action]] = {
     "active": frozenset(),
-    # Data may come in and everything may be prepared; nobody is called and nothing is billed.
+    # Data may come in and everything may be prepared, its prices too; nobody is called, nothing is billed.
     "onboarding": frozenset({A.WORK_QUEUE, A.RUN_BENCHMARK, A.ISSUE_INVOICES}),
     # Scheduled calls stop; open complaints stay workable, people read and export (journeys.md J6). A call
     # that was going on may be ended and saved: FINISH_CALL.

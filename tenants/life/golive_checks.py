@@ -28,8 +28,8 @@ DECEMBER = 12
 
 def register() -> None:
     """Register these checks; harmless twice."""
-    golive.check("people", mark("Hospital's director has signed in"), director)
-    golive.check("heads", mark("Department heads can be reached"), heads)
+    golive.check("people", mark("Sign-in of the hospital's director"), director)
+    golive.check("heads", mark("Heads of the departments"), heads)
     golive.check("second_factors", mark("Second factors of the hospital's people"), second_factors)
     golive.check("agreement", mark("Processing agreement"), agreed)
     golive.check("impact", mark("Impact assessments"), assessed)

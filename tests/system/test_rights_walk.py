@@ -205,6 +205,7 @@ view_benchmark       .  .  .  x  x  x  .  .  .  .  .  .  .  .
 run_benchmark        .  .  .  x  x  .  .  .  .  .  .  .  .  .
 grant_statistics     .  .  .  .  .  x  .  .  .  .  .  .  .  .
 view_invoices        .  .  .  x  x  x  .  .  .  x  .  .  .  .
+agree_prices         .  .  .  x  x  .  .  .  .  .  .  .  .  .
 issue_invoices       .  .  .  x  x  .  .  .  .  .  .  .  .  .
 manage_hospitals     .  .  .  x  x  .  .  .  .  .  .  .  .  .
 manage_people        .  .  .  x  x  .  x  .  .  .  .  .  .  .
