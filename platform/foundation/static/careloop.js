@@ -67,8 +67,12 @@
     });
     const next = answer.headers.get("HX-Redirect");
     if (next) {
-      if (new URL(next, location.href).href === location.href) location.reload();
-      else location.assign(next);
+      // An address that differs in its #part alone would only scroll, and the page would stay as it was.
+      const there = new URL(next, location.href);
+      if (there.pathname === location.pathname && there.search === location.search) {
+        history.replaceState(history.state, "", there);
+        location.reload();
+      } else location.assign(there);
       return new Promise(() => {}); // the form stays busy until the next page is there
     }
     const text = await answer.text();
