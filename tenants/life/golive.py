@@ -200,7 +200,10 @@ def go_live(
         msg = f"the firm was not looked at: {', '.join(sorted(missing))}"
         raise ValueError(msg)
     if obstacles := in_the_way(gate):
-        told = "; ".join(f"{_(line.check.title)}: {line.finding.sentence}" for line in obstacles)
+        told = " ".join(
+            _("{check}: {sentence}", check=_(line.check.title), sentence=line.finding.sentence)
+            for line in obstacles
+        )
         raise NotReady(_("Not ready to go live. {obstacles}", obstacles=told))
     numbers: dict[str, int] = {}
     for hook in _started:

@@ -4,6 +4,7 @@ list of hospitals on their way.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from uuid import UUID
 
@@ -122,7 +123,7 @@ def gate_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[st
         code=code,
         gate=gate,
         obstacles=golive.in_the_way(gate),
-        counts={tone: sum(line.finding.tone == tone for line in gate) for tone in golive.TONES},
+        counts=Counter("green" if line.passes else line.finding.tone for line in gate),
         figure=figure,
         words=golive,
         stage=stage,

@@ -351,11 +351,11 @@ def test_departments_without_a_head_are_named_until_one_has_an_account(
     browser: Browser, world: World
 ) -> None:
     browser.enter(world.people["heqing_admin"])
-    assert browser.get("/h/heqing/people").text.count("无科主任") == 2
+    assert browser.get("/h/heqing/people").text.count("无负责人") == 2
     assert browser.post("/h/heqing/departments", {"names": "急诊科\n\n骨科 "}).status_code == 303
-    assert browser.get("/h/heqing/people").text.count("无科主任") == 3
+    assert browser.get("/h/heqing/people").text.count("无负责人") == 3
     browser.post("/h/heqing/people", wish(Role.DEPARTMENT_HEAD, department="骨科"))
-    assert browser.get("/h/heqing/people").text.count("无科主任") == 2
+    assert browser.get("/h/heqing/people").text.count("无负责人") == 2
     assert browser.post("/h/heqing/departments", {"names": " "}).status_code == 422
     with world.hospital(world.yunling) as session:
         assert set(session.scalars(select(Department.name))) == {"骨科", "儿科"}

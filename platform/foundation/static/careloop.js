@@ -70,7 +70,7 @@
       // An address that differs in its #part alone would only scroll, and the page would stay as it was.
       const there = new URL(next, location.href);
       if (there.pathname === location.pathname && there.search === location.search) {
-        history.replaceState(history.state, "", there);
+        if (there.hash !== location.hash) history.replaceState(history.state, "", there);
         location.reload();
       } else location.assign(there);
       return new Promise(() => {}); // the form stays busy until the next page is there
