@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Select, Subquery, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, func, literal, select, union_all
 
 from billing.labels import LINES, REASONS
 from billing.models import Contract, Invoice, InvoiceLine, LedgerCredit, LedgerEntry
@@ -265,6 +265,20 @@ def patients_behind(
     return [PatientMonth(*row) for row in session.execute(query)]
 
 
+def _contract_in(first: date) -> ColumnElement[bool]:
+    """Whether a contract of the hospital's present firm covers a day of the month."""
+    return (
+        select(Contract.id)
+        .where(
+            Contract.tenant_id == Hospital.tenant_id,
+            Contract.starts_on < add_months(first, 1),
+            Contract.ends_on.is_(None) | (Contract.ends_on >= first),
+            Contract.starts_on >= since_of(Hospital.tenant_id),
+        )
+        .exists()
+    )
+
+
 def overview(session: FirmSession, month: date, *, now: datetime) -> list[MonthOfHospital]:
     """The month over the hospitals of the session, by code; one row of each hospital by LATERAL."""
     first = first_of_month(month)
@@ -279,16 +293,7 @@ def overview(session: FirmSession, month: date, *, now: datetime) -> list[MonthO
         )
         .lateral("invoice")
     )
-    contract = (
-        select(Contract.id)
-        .where(
-            Contract.tenant_id == Hospital.tenant_id,
-            Contract.starts_on < add_months(first, 1),
-            Contract.ends_on.is_(None) | (Contract.ends_on >= first),
-            Contract.starts_on >= since_of(Hospital.tenant_id),
-        )
-        .exists()
-    )
+    contract = _contract_in(first)
     rows = session.execute(
         select(
             Hospital.tenant_id,

@@ -30,8 +30,7 @@ def make_report(
 ) -> MonthlyReport:
     """Freeze the month's figures and store them with their PDF and Excel file, in ``language``.
 
-    A new version is made only when a number has changed; otherwise the latest one comes back. Earlier
-    versions
+    A new version is made only when a number has changed; otherwise the latest one comes back. Earlier ones
     stay as they were, and the new one says what changed (更正). Two people making it at once make one.
     """
     first = first_of_month(month)

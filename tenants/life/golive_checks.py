@@ -79,7 +79,7 @@ def heads(session: HospitalSession, _now: datetime) -> Finding:
             len(without), names=named,
         )  # fmt: skip
         return Finding("amber", sentence, PEOPLE)
-    told = ngettext("The one department has a head.", "Each of {count} departments has a head.", len(rows))
+    told = ngettext("{count} department has a head.", "Each of {count} departments has a head.", len(rows))
     return Finding("green", told)
 
 

@@ -32,6 +32,7 @@ GROUPS: dict[str, str] = {
 ACTIONS: dict[str, tuple[str, str]] = {
     "patients.viewed": ("access", mark("Patient's page opened")),
     "patients.number_revealed": ("access", mark("Number shown in full")),
+    "feedback.words_revealed": ("access", mark("Words of a case shown in full")),
     "patients.name_revealed": ("access", mark("Name shown in full")),
     "patients.id_number_revealed": ("access", mark("Identity number shown in full")),
     "patients.request_viewed": ("access", mark("Patient's request opened")),

@@ -139,13 +139,8 @@ def give(
     Raises `NotFound` for somebody who is not of this hospital, `UserMistake` for a day that has passed or
     lies more than a year ahead, or a month that has not begun.
     """
-    today, actor = local_date(now), session.scope.actor
-    if subject not in GRANT_OPENS:
-        raise UserMistake(_("Choose what to open."))
-    if not today <= ends_on <= add_months(today, LONGEST_MONTHS):
-        raise UserMistake(_("The last day lies between today and one year from today."))
-    if month is not None and month > today:
-        raise UserMistake(_("This month has not begun yet."))
+    actor = session.scope.actor
+    _check(subject, month, ends_on, local_date(now))
     if not any(one.kind == kind and one.id == grantee_id for one in grantees(session)):
         raise NotFound
     session.execute(
@@ -179,6 +174,15 @@ def give(
     session.flush()
     _record(session, "statistics.granted", made, now)
     return made
+
+
+def _check(subject: str, month: date | None, ends_on: date, today: date) -> None:
+    if subject not in GRANT_OPENS:
+        raise UserMistake(_("Choose what to open."))
+    if not today <= ends_on <= add_months(today, LONGEST_MONTHS):
+        raise UserMistake(_("The last day lies between today and one year from today."))
+    if month is not None and month > today:
+        raise UserMistake(_("This month has not begun yet."))
 
 
 def withdraw(session: HospitalSession, grant_id: UUID, *, now: datetime) -> StatisticsGrant:

@@ -26,7 +26,7 @@ from revisits import hooks, jobs, planning
 from revisits.models import RevisitPlan, RevisitStep
 from revisits.schedule import DEFAULT_PLAN, PlanRules, PlanStep, Window, steps_until
 from surveys import service as surveys
-from tenants.models import Hospital
+from tenants.models import ProcessingAgreement
 
 Step = tuple[int, date, date, date]
 DAY = timedelta(days=1)
@@ -200,12 +200,12 @@ def test_a_due_step_becomes_one_task_with_its_window(world: World, heqing: Hospi
 
 def test_a_step_refused_today_is_asked_for_again(world: World, heqing: HospitalSession) -> None:
     patient = world.patient(heqing, discharged_on=TODAY - DAY)
-    hospital = heqing.scalars(select(Hospital).where(Hospital.tenant_id == heqing.tenant_id)).one()
-    hospital.state = "suspended"
+    agreed = heqing.scalars(select(ProcessingAgreement)).one()
+    agreed.ended_at = NOW
     jobs.plan(heqing, NOW)
     assert tasks(heqing, patient) == []
     assert steps(heqing, patient)[0].state == "planned"
-    hospital.state = "active"
+    agreed.ended_at = None
     jobs.catch_up(heqing, NOW + timedelta(minutes=10))
     assert steps(heqing, patient)[0].state == "tasked"
 

@@ -145,29 +145,35 @@ def person_invite(
         called = name or email.split("@", maxsplit=1)[0]
         address = settings.public_url or f"http://{settings.host}:{settings.port}"
         if SIDES[role] == "platform":
-            opened = _invite_operator(parts, role, email, called, address)
-            report({"person": email, "role": role.value, "hospital": None, "link": opened}, as_json=json)
-            return
-        firm_id, tenant_id = _place(parts, role, firm, hospital)
-        now = parts.clock.now()
-        tenants = () if tenant_id is None else (tenant_id,)
-        of_hospital = SIDES[role] == "hospital"
-        with parts.database.firm(FirmScope(firm_id, tenants, ACTOR, "command line")) as session:
-            invited = invite_person(
-                session,
-                email=email,
-                name=called,
-                role=role,
-                now=now,
-                tenant_id=tenant_id if of_hospital else None,
-            )
-            if role is Role.AGENT and tenant_id is not None:
-                assign(session, invited.person.id, tenant_id, now)
-        link = f"{address}/invitation/{invited.token}" if invited.token else None
+            token: str | None = _invite_operator(parts, role, email, called)
+        else:
+            token = _invite_member(parts, role, email, called, _place(parts, role, firm, hospital))
+        link = invitations.link(address, token) if token else None
     report({"person": email, "role": role.value, "hospital": hospital, "link": link}, as_json=json)
 
 
-def _invite_operator(parts: Runtime, role: Role, email: str, name: str, address: str) -> str:
+def _invite_member(
+    parts: Runtime, role: Role, email: str, name: str, place: tuple[UUID, UUID | None]
+) -> str | None:
+    """Somebody of a firm or of one of its hospitals; None for an account that has a password."""
+    firm_id, tenant_id = place
+    now, of_hospital = parts.clock.now(), SIDES[role] == "hospital"
+    tenants = () if tenant_id is None else (tenant_id,)
+    with parts.database.firm(FirmScope(firm_id, tenants, ACTOR, "command line")) as session:
+        invited = invite_person(
+            session,
+            email=email,
+            name=name,
+            role=role,
+            now=now,
+            tenant_id=tenant_id if of_hospital else None,
+        )
+        if role is Role.AGENT and tenant_id is not None:
+            assign(session, invited.person.id, tenant_id, now)
+    return invited.token
+
+
+def _invite_operator(parts: Runtime, role: Role, email: str, name: str) -> str:
     """An operator of the platform, who sees no patient; only whoever runs the installation makes one."""
     if role is not Role.OPERATOR:
         raise CommandMistake(
@@ -180,7 +186,7 @@ def _invite_operator(parts: Runtime, role: Role, email: str, name: str, address:
         person = make_person(session, email=email, name=name, language="zh_Hans", now=now)
         add_member(session, person.id, role, now=now, accepted=False)
         _, token = invitations.create(session, person, channel="link", now=now)
-    return invitations.link(address, token)
+    return token
 
 
 def _place(parts: Runtime, role: Role, firm: str | None, hospital: str | None) -> tuple[UUID, UUID | None]:
