@@ -143,10 +143,7 @@ def give(
     _check(subject, month, ends_on, local_date(now))
     if not any(one.kind == kind and one.id == grantee_id for one in grantees(session)):
         raise NotFound
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
-        {"key": f"grants:{session.tenant_id}"},
-    )
+    _lock(session)
     to = {f"{kind}_id": grantee_id}
     again = session.scalars(
         select(StatisticsGrant)
@@ -174,6 +171,14 @@ def give(
     session.flush()
     _record(session, "statistics.granted", made, now)
     return made
+
+
+def _lock(session: HospitalSession) -> None:
+    """One grant of the hospital after the other: the same given twice at once is one."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
+        {"key": f"grants:{session.tenant_id}"},
+    )
 
 
 def _check(subject: str, month: date | None, ends_on: date, today: date) -> None:
