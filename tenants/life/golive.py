@@ -208,7 +208,7 @@ def go_live(
     numbers: dict[str, int] = {}
     for hook in _started:
         numbers |= hook(session, local_date(now), now)
-    stages.change(session, stages.ACTIVE, reason="go_live", now=now)
+    stages.change(session, stages.ACTIVE, reason=stages.BY_GATE, now=now)
     onboarding.settle(session, onboarding.GO_LIVE, now=now)
     detail: dict[str, Any] = {
         "checks": {line.check.key: line.finding.tone for line in gate},

@@ -26,7 +26,7 @@ from tenants.models import DirectoryEntry, Hospital, HospitalPhase
 ACTIVE, SUSPENDED = "active", "suspended"
 REASON_LENGTH = 500
 # The reason of a suspension that follows the firm's own (停用); ended with it, and by nobody else.
-BY_FIRM = "firm_suspended"
+BY_FIRM, BY_GATE = "firm_suspended", "go_live"
 
 STAGES: dict[str, str] = {
     "onboarding": mark("Onboarding"),
@@ -204,7 +204,8 @@ def stopped_since(session: HospitalSession) -> datetime | None:
 
 def reason_words(reason: str) -> str:
     """A reason as people read it."""
-    return _("The firm was suspended") if reason == BY_FIRM else reason
+    known = {BY_FIRM: _("The firm was suspended"), BY_GATE: _("Went live")}
+    return known.get(reason, reason)
 
 
 def _write(session: HospitalSession, after: str, reason: str, now: datetime, by_name: str) -> None:

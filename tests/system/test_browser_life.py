@@ -133,6 +133,7 @@ def suspend(walk: Walk) -> None:
         press(page, "暂停")
         told(page, f"{NAME}已暂停")
         expect(page.locator("#stage")).to_contain_text(REASON)
+        expect(page.locator("#stage")).to_contain_text("通过上线检查")
         expect(page.locator(".cl-stage")).to_contain_text(f"{NAME}已暂停")
         keep(page, "19-suspended", phone=True)
     with walk.as_person(walk.invited(DIRECTOR.email)) as page:
@@ -191,12 +192,12 @@ def take_and_sign(walk: Walk) -> bytes:
     with walk.as_person(walk.invited(DIRECTOR.email)) as page:
         page.goto("/")
         page.locator(".cl-rail").get_by_role("link", name="退出").click()
-        expect(page.get_by_role("button", name="签署数据清单")).to_be_disabled()
+        page.get_by_label("本人已取得数据").check()
+        page.get_by_role("button", name="签署数据清单").click()
+        expect(page.locator("[data-mistake]")).to_contain_text("请先下载数据")
         with page.expect_download() as taken:
             page.get_by_role("link", name="下载数据").click()
         content = Path(taken.value.path()).read_bytes()
-        page.reload()
-        page.get_by_label("本人已取得数据").check()
         keep(page, "26-sign", phone=True)
         press(page, "签署数据清单")
         told(page, "已签署")
