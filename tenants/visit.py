@@ -294,7 +294,10 @@ class Visit:
 
     @property
     def home(self) -> str:
-        """Where the person starts, by role."""
+        """Where the person starts, by role; a new hospital's director, where the agreement is signed."""
+        for code, reached in self.reached.items():
+            if reached.face.state == "onboarding" and self.may(Action.SIGN_AGREEMENT, code):
+                return f"/h/{code}/agreement"
         links = {link.key: link.href for link in self.rail}
         for member in self.members:
             for key in HOME[member.role]:
