@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import get_args
 
 import msgspec
@@ -33,8 +32,11 @@ from foundation.money import parse_yuan
 from foundation.runtime import Runtime
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import page, redirect
+from foundation.web.typed import decimal_of, whole_number
 from tenants.rights import Action
 from tenants.visit import Visit
+
+MOST_DUE_DAYS = 365
 
 
 class ContractForm(msgspec.Struct):
@@ -227,16 +229,18 @@ def _firm_side(visit: Visit) -> bool:
 
 def _terms(data: ContractForm) -> tuple[Terms, date]:
     """The form as terms; raises `UserMistake` naming what cannot be read."""
+    sentence = _("Price, VAT rate and days to pay are numbers; the begin is a date.")
     try:
         unit_fen = monthly_fen(parse_yuan(data.yearly))
-        rate = Decimal(data.vat_percent.strip().rstrip("%")) / 100
-        due_days, starts_on = int(data.due_days), date.fromisoformat(data.starts_on)
-    except (ValueError, InvalidOperation) as error:
-        raise UserMistake(_("Price, VAT rate and days to pay are numbers; the begin is a date.")) from error
+        starts_on = date.fromisoformat(data.starts_on)
+    except ValueError as error:
+        raise UserMistake(sentence) from error
+    rate = decimal_of(data.vat_percent.strip().rstrip("%"), sentence) / 100
+    due_days = whole_number(data.due_days, 0, MOST_DUE_DAYS, sentence)
     payments: tuple[Payment, ...] = get_args(Payment)
     chosen = [payment for payment in payments if payment == data.payment]
-    if not chosen or not rate.is_finite():
-        raise UserMistake(_("Price, VAT rate and days to pay are numbers; the begin is a date."))
+    if not chosen:
+        raise UserMistake(sentence)
     seller = Seller(
         name=data.name.strip(),
         name_en=data.name_en.strip(),

@@ -96,9 +96,11 @@ class CaseDetail:
 def case_detail(session: HospitalSession, case_id: UUID, reader: Reader, now: datetime) -> CaseDetail:
     """Open a case; reading the patient's words is an audit event. Raises `UnknownCase`, also for a
     department's
-    head when the case is another department's.
+    head when the case is another department's, and for one that is put away.
     """
     case = find_case(session, case_id, reader)
+    if put_away(session, case):
+        raise UnknownCase(str(case_id))
     hidden = access.hidden_from(case, reader)
     clocks = _clocks(session, case, now)
     events = () if hidden else _events(session, case)
@@ -123,6 +125,16 @@ def case_detail(session: HospitalSession, case_id: UUID, reader: Reader, now: da
         steps=steps_of(session, case, reader),
         patient_told=any(e.kind == "progress" and e.round == case.round and e.detail["told"] for e in events),
     )
+
+
+def put_away(session: HospitalSession, case: FeedbackCase) -> bool:
+    """Whether the case is closed and its patient's data restricted or erased: it is kept, and read no more
+    (PIPL 47). A complaint in hand is still to be answered.
+    """
+    if case.stage != "closed" or case.patient_id is None:
+        return False
+    patient = session.get(Patient, (session.tenant_id, case.patient_id))
+    return patient is not None and patient.restricted_at is not None
 
 
 def find_case(session: HospitalSession, case_id: UUID, reader: Reader) -> FeedbackCase:

@@ -162,11 +162,14 @@ def step(
                     raise Forbidden
                 raise CaseRefused(reason)
             _take(session, case_id, wanted, data, visit)
+            session.flush()
+            over = detail.put_away(session, detail.find_case(session, case_id, reader))
         except UnknownCase as error:
             raise NotFound from error
         except CaseRefused as error:
             raise UserMistake(labels.refusal_text(error.reason)) from error
-    return redirect(f"/h/{code}/cases/{case_id}", notice=_("Saved."))
+    here = f"/h/{code}/cases"
+    return redirect(here if over else f"{here}/{case_id}", notice=_("Saved."))
 
 
 def _take(session: HospitalSession, case_id: UUID, wanted: Step, data: StepForm, visit: Visit) -> None:

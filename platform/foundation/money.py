@@ -2,6 +2,8 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
+MOST_DIGITS = 12  # of an amount in yuan that is typed: fen still fit eight bytes
+
 
 def round_half_up(amount: Decimal) -> int:
     """``amount`` as a whole number, halves away from zero (四舍五入): a credit rounds like its charge."""
@@ -28,6 +30,8 @@ def parse_yuan(text: str) -> int:
     whole, _, decimals = plain.partition(".")
     sign = -1 if whole.startswith("-") else 1
     digits = whole.removeprefix("-")
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"more than {MOST_DIGITS} digits before the point")
     if not (digits + decimals).isascii() or not digits.isdigit() or len(decimals) > 2:
         raise ValueError(f"not an amount in yuan: {text!r}")
     if decimals and not decimals.isdigit():

@@ -312,7 +312,7 @@ def _in_use(session: HospitalSession, patient_id: UUID) -> None:
 
 def _card(session: HospitalSession, patient_id: UUID, visit: Visit) -> queries.PatientCard:
     try:
-        return queries.card(session, patient_id, today=local_date(visit.now))
+        return queries.shown_card(session, patient_id, today=local_date(visit.now))
     except suppression.UnknownPatient as error:
         raise NotFound from error
 

@@ -19,7 +19,7 @@ from patients.identity import GUARDIAN_UNTIL, age_on, clean_id, is_minor
 from patients.models import ContactPoint, DataImport, DataProblem, Encounter, Enrolment, Patient
 from patients.phones import parse_phone
 from patients.service import patient_or_raise
-from patients.suppression import active_reasons
+from patients.suppression import UnknownPatient, active_reasons
 from tenants.keys import data_key, unseal
 from tenants.models import Department
 
@@ -80,6 +80,17 @@ class PatientCard:
     all_numbers: tuple[NumberOnCard, ...]
     suppressed_for: tuple[str, ...]
     enrolled_on: date | None
+
+
+def shown_card(session: HospitalSession, patient_id: UUID, *, today: date) -> PatientCard:
+    """The card for reading, with the age of `today`.
+
+    Raises `UnknownPatient`, also for a patient whose data is restricted or erased: they are on no page but
+    their request's, and programs read no more than pages do (PIPL 47).
+    """
+    if patient_or_raise(session, patient_id).restricted_at is not None:
+        raise UnknownPatient(str(patient_id))
+    return card(session, patient_id, today=today)
 
 
 def card(

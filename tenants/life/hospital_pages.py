@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import msgspec
 from litestar import Response, get, post
@@ -14,12 +14,15 @@ from foundation.languages import gettext as _
 from foundation.scope import HospitalScope
 from foundation.web.errors import UserMistake
 from foundation.web.pages import fragment, page, redirect
+from foundation.web.typed import decimal_of, whole_number
 from tenants import queries, service
 from tenants.labels import COLOUR_NAMES, COLOURS, GRADES, HOSPITAL_TYPES
 from tenants.life import onboarding, stages, templates_by_type
 from tenants.regions import is_region, region_name
 from tenants.rights import Action
 from tenants.visit import Visit
+
+MOST_BEDS = 100_000
 
 
 class HospitalForm(msgspec.Struct):
@@ -109,22 +112,14 @@ def create_hospital(visit: NamedDependency[Visit], data: URLEncodedBody[Hospital
 
 
 def _whole(text: str, what: str) -> int | None:
-    plain = text.strip()
-    if not plain:
+    if not text.strip():
         return None
-    if not (plain.isascii() and plain.isdigit()):
-        raise UserMistake(_("{what}: a whole number, please.", what=what))
-    return int(plain)
+    return whole_number(text, 0, MOST_BEDS, _("{what}: a whole number, please.", what=what))
 
 
 def _percent(text: str) -> Decimal:
-    try:
-        share = Decimal(text.strip().rstrip("%")) / 100
-    except InvalidOperation as error:
-        raise UserMistake(_("The share of outpatients lies between 1% and 100%.")) from error
-    if not share.is_finite():
-        raise UserMistake(_("The share of outpatients lies between 1% and 100%."))
-    return share
+    sentence = _("The share of outpatients lies between 1% and 100%.")
+    return decimal_of(text.strip().rstrip("%"), sentence) / 100
 
 
 handlers = [hospitals_page, new_page, brings_piece, province_piece, create_hospital]

@@ -19,7 +19,7 @@ from foundation.chain import Verified
 from foundation.database import FirmSession
 from foundation.documents.spreadsheet import write_csv, write_xlsx
 from foundation.languages import gettext as _
-from foundation.web.errors import UserMistake
+from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import fragment, page
 from tenants.oversight import audit_export, audit_queries, firm_audit
 from tenants.oversight.audit_chains import chain_id, model_of
@@ -210,7 +210,9 @@ def _months(place: Place) -> Response[str]:
 
 def _export(place: Place, query: AuditQuery, form: str) -> Response[bytes]:
     visit = place.visit
-    wanted = form if form in audit_export.FORMATS else "xlsx"
+    wanted = form
+    if wanted not in audit_export.FORMATS:
+        raise NotFound
     with place.opened() as session:
         rows = audit_queries.size(session, query)
         if rows > MOST_ROWS:

@@ -16,6 +16,7 @@ from foundation.languages import gettext as _
 from foundation.scope import HospitalScope
 from foundation.web.errors import Forbidden, NotFound, UserMistake
 from foundation.web.pages import page, redirect
+from foundation.web.typed import whole_number
 from tenants import queries
 from tenants.oversight import support
 from tenants.oversight.support import SupportRow
@@ -48,14 +49,15 @@ def asking_page(visit: NamedDependency[Visit]) -> Response[str]:
 @post(OPERATOR, needs=Action.ASK_SUPPORT, sync_to_thread=True)
 def ask(visit: NamedDependency[Visit], data: URLEncodedBody[AskForm]) -> Redirect:
     """Ask for a look at one hospital."""
-    if not (data.minutes.isascii() and data.minutes.isdecimal()):
-        raise UserMistake(_("Between 5 and 240 minutes."))
+    minutes = whole_number(
+        data.minutes, support.MINUTES[0], support.MINUTES[-1], _("Between 5 and 240 minutes.")
+    )
     entry = queries.hospital_entry(visit.database, data.code.strip().lower())
     if entry is None:
         raise UserMistake(_("There is no such hospital."))
     scope = HospitalScope(entry.tenant_id, visit.actor, "support", address=visit.address)
     with visit.database.hospital(scope) as session:
-        support.ask(session, reason=data.reason, minutes=int(data.minutes), now=visit.now)
+        support.ask(session, reason=data.reason, minutes=minutes, now=visit.now)
     return redirect(OPERATOR, notice=_("Asked. You can look once the hospital or its firm has granted it."))
 
 

@@ -253,6 +253,9 @@ def test_new_terms_hold_from_their_day(browser: Browser, world: World) -> None:
         {"yearly": "abc"},
         {"vat_percent": "NaN"},
         {"due_days": "x"},
+        {"due_days": "9" * 5000},
+        {"yearly": "9" * 5000},
+        {"vat_percent": "1e999999999999999999"},
         {"starts_on": "1"},
         {"payment": "cash"},
     ]

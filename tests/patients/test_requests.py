@@ -371,3 +371,27 @@ def test_another_hospital_finds_no_such_request(browser: Browser, world: World) 
         form = {"reason": "x", "confirmed": "yes", "proof": "id_card"}
         assert browser.post(f"{foreign}/{step}", form).status_code == 404, step
     assert "我的资料" not in browser.get("/h/yunling/requests").text
+
+
+def test_programs_read_no_more_of_a_restricted_or_erased_patient_than_pages_show(world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        patients = [world.patient(session, name=name) for name in ("王小明", "李秀英")]
+        case = a_case(session, patients[0])
+        session.add(case)
+        session.flush()
+        addresses = [f"patients/{patient.id}" for patient in patients] + [f"cases/{case.id}"]
+    with browsing(world.db) as browser:
+        browser.enter(world.people["heqing_admin"])
+        for one in addresses:
+            assert browser.get(f"/api/v1/h/heqing/{one}").status_code == 200, one
+        with world.hospital(world.heqing) as session:
+            restriction.restrict(session, patients[0].id, now=NOW)
+            restriction.erase(session, patients[1].id, now=NOW)
+        assert browser.get(f"/api/v1/h/heqing/{addresses[2]}").status_code == 200, "still to be answered"
+        with world.hospital(world.heqing) as session:
+            session.execute(text("UPDATE feedback_case SET stage = 'closed', closed_at = :now"), {"now": NOW})
+        for one in addresses:
+            assert browser.get(f"/api/v1/h/heqing/{one}").status_code == 404, one
+            assert browser.get(f"/h/heqing/{one}").status_code == 404, one
+        assert browser.get("/api/v1/h/heqing/patients").json()["patients"] == []
+        assert browser.get("/api/v1/h/heqing/cases?view=complaints").json()["cases"] == []

@@ -221,3 +221,10 @@ def test_months_are_counted_for_the_audit_of_compliance(world: World, browser: B
         ["2026年8月", "0", "0", "1", "0", "0", "0", "0"],
         ["2026年7月", "0", "0", "0", "0", "1", "0", "0"],
     ]
+
+
+def test_a_format_that_does_not_exist_is_not_there(browser: Browser, world: World) -> None:
+    browser.enter(world.people["heqing_gm"])
+    assert browser.get(f"{PAGE}/export?format=exe").status_code == 404
+    browser.enter(world.people["firm_gm"])
+    assert browser.get("/firm/audit/export?format=exe").status_code == 404

@@ -78,6 +78,8 @@ def test_the_type_shows_what_it_brings_and_the_code_its_province(browser: Browse
         {"beds": "many"},
         {"outpatient_percent": "0"},
         {"outpatient_percent": "NaN"},
+        {"outpatient_percent": "1e999999999999999999"},
+        {"beds": "9" * 5000},
         {"colour": "black"},
         {"name": " "},
     ],

@@ -320,3 +320,8 @@ def test_somebody_of_the_hospital_needs_no_support_to_read_their_own(world: Worl
     row = newest(world)
     browser.enter(world.people["heqing_gm"]).post(f"{HERE}/{row.id}/grant")
     assert "cl-under-support" not in browser.enter(both).get("/h/heqing/cases").text
+
+
+@pytest.mark.parametrize("minutes", ["9" * 5000, "１２", "", "-5", "241"])
+def test_minutes_that_are_none_are_said_in_a_sentence(browser: Browser, operator: UUID, minutes: str) -> None:
+    assert browser.enter(operator).post(ASKING, FORM | {"minutes": minutes}).status_code == 422
