@@ -161,8 +161,9 @@ def invite_person(
         raise UserMistake(_("This is not an e-mail address: {email}", email=email.strip()))
     _check_side(session, role, tenant_id)
     person = session.scalar(select(Person).where(Person.email == wanted))
-    if person is not None and person.password_hash is None and _belongs_elsewhere(session, person.id):
-        # The link would open what another firm gave to this account.
+    side = (None if tenant_id else session.firm_id, tenant_id)
+    if person is not None and person.password_hash is None and _belongs_elsewhere(session, person.id, side):
+        # The link would open what another side gave to this account.
         raise UserMistake(
             _("This address was invited elsewhere and has no password yet; it must be accepted there first.")
         )
@@ -303,14 +304,12 @@ def _check_side(session: FirmSession, role: Role, tenant_id: UUID | None) -> Non
             raise UserMistake(_("There is no such hospital."))
 
 
-def _belongs_elsewhere(session: FirmSession, person_id: UUID) -> bool:
-    """Whether a person holds a role outside the session's firm and its hospitals, or on the platform."""
-    own = select(DirectoryEntry.tenant_id).where(
-        DirectoryEntry.kind == "hospital", DirectoryEntry.firm_id == session.firm_id
+def _belongs_elsewhere(session: FirmSession, person_id: UUID, side: tuple[UUID | None, UUID | None]) -> bool:
+    """Whether a person holds a role beside this side: at another firm or hospital, or on the platform."""
+    rows = session.execute(
+        select(Membership.firm_id, Membership.tenant_id).where(Membership.person_id == person_id)
     )
-    ours = (Membership.firm_id == session.firm_id) | Membership.tenant_id.in_(own)
-    outside = select(Membership.id).where(Membership.person_id == person_id, ours.is_not(True)).limit(1)
-    return session.scalar(outside) is not None
+    return any((row.firm_id, row.tenant_id) != side for row in rows)
 
 
 def _named(name: str) -> str:

@@ -26,7 +26,6 @@ from tenants.identity.people import (
     has_entered,
     held_by,
     record,
-    withdraw_invitations,
 )
 from tenants.models import ExternalIdentity, IdentityProvider, Membership, Person
 from tenants.rights import SIDES, Role
@@ -68,12 +67,11 @@ def invite(
         person = _new_person(session, wanted, now)
     if person.id == manager.person_id:
         raise UserMistake(_("Nobody gives a role to themselves."))
+    session.refresh(person, with_for_update=True)  # nobody sets the first password meanwhile
+    if person.password_hash is None:
+        _keep_to_one_side(session, manager, person, wanted.tenant_id)
+        invitations.withdraw(session, person.id, now=now)
     entered = has_entered(session, person)
-    if not entered and belongs_to_others(session, manager, person.id):
-        # The link would open what others gave to this account.
-        raise UserMistake(
-            _("This address was invited elsewhere and has no password yet; it must be accepted there first.")
-        )
     service.add_member(
         session,
         person.id,
@@ -97,7 +95,7 @@ def invite_again(
     if has_entered(session, person):
         raise UserMistake(_("{name} has a password already.", name=person.name))
     _only_ours(session, manager, person)
-    withdraw_invitations(session, person_id, now=now)
+    invitations.withdraw(session, person_id, now=now)
     record(session, "tenants.person_invited", person_id, now=now, again=True)
     return _invitation(session, person, settings, now)
 
@@ -165,6 +163,22 @@ def _check(session: SideSession, manager: Manager, wanted: Wanted) -> None:
     )
     if session.scalar(twice) is not None:
         raise UserMistake(_("This person holds that role already."))
+
+
+def _keep_to_one_side(session: SideSession, manager: Manager, person: Person, tenant_id: UUID | None) -> None:
+    """Refuse a role for an account without a password that another side invited, or that was offered what
+    this manager may not give: whoever holds the link of one would open what the other gave.
+    """
+    rows = session.execute(
+        select(Membership.role, Membership.firm_id, Membership.tenant_id).where(
+            Membership.person_id == person.id
+        )
+    )
+    side = (None if tenant_id else manager.firm_id, tenant_id)
+    if any((row.firm_id, row.tenant_id) != side or Role(row.role) not in manager.gives for row in rows):
+        raise UserMistake(
+            _("This address was invited elsewhere and has no password yet; it must be accepted there first.")
+        )
 
 
 def _new_person(session: SideSession, wanted: Wanted, now: datetime) -> Person:

@@ -33,7 +33,10 @@ SEND_JOB = "tenants.send_invitation"
 def create(
     session: ScopedSession, person: Person, *, channel: Channel, now: datetime
 ) -> tuple[Invitation, str]:
-    """An invitation to set a password, good for seven days, and the token for its link."""
+    """An invitation to set a password, good for seven days, and the token for its link. Those before open
+    nothing any more: a link that somebody kept must not open what was offered later.
+    """
+    withdraw(session, person.id, now=now)
     made = new_id()
     token = token_of(session, made)
     invitation = Invitation(
@@ -48,6 +51,15 @@ def create(
     session.add(invitation)
     session.flush()
     return invitation, token
+
+
+def withdraw(session: ScopedSession, person_id: UUID, *, now: datetime) -> None:
+    """No link that was made for this person opens anything any more."""
+    session.execute(
+        update(Invitation)
+        .where(Invitation.person_id == person_id, Invitation.used_at.is_(None))
+        .values(used_at=now)
+    )
 
 
 def token_of(session: ScopedSession, invitation_id: UUID) -> str:
@@ -104,11 +116,7 @@ def accept(
     invitation, person = found
     first = person.password_hash is None
     passwords.set_password(session, person, password, now=now, address=address)
-    session.execute(
-        update(Invitation)
-        .where(Invitation.person_id == person.id, Invitation.used_at.is_(None))
-        .values(used_at=now)
-    )
+    withdraw(session, person.id, now=now)
     if first:
         session.execute(
             update(Membership)

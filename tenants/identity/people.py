@@ -18,8 +18,8 @@ from foundation import audit
 from foundation.database import FirmSession, HospitalSession
 from foundation.languages import gettext as _
 from foundation.web.errors import NotFound, UserMistake
-from tenants.identity import tokens
-from tenants.models import DirectoryEntry, ExternalIdentity, Invitation, Membership, Person, SigninSession
+from tenants.identity import invitations, tokens
+from tenants.models import DirectoryEntry, ExternalIdentity, Membership, Person, SigninSession
 from tenants.oversight.firm_audit import note
 from tenants.rights import GIVES, HOSPITAL_ROLES, MATRIX, Action, Role, gives
 from tenants.visit import Visit
@@ -100,7 +100,7 @@ def remove(session: SideSession, manager: Manager, gone: Membership, *, now: dat
     _cut(session, person_id, side, now)
     left = session.scalar(select(Membership.id).where(Membership.person_id == person_id).limit(1))
     if left is None:
-        withdraw_invitations(session, person_id, now=now)
+        invitations.withdraw(session, person_id, now=now)
     record(session, "tenants.role_removed", person_id, now=now, role=gone.role, at=str(gone.tenant_id or ""))
 
 
@@ -133,6 +133,9 @@ def change(
     held.role, held.department_id = role.value, department_id
     session.flush()
     _cut(session, held.person_id, (held.firm_id, held.tenant_id), now)
+    if session.get_one(Person, held.person_id, with_for_update=True).password_hash is None:
+        # Who holds the link was given another role to open; sending again makes a fresh one.
+        invitations.withdraw(session, held.person_id, now=now)
     record(session, "tenants.role_changed", held.person_id, now=now, role=role.value, before=before)
 
 
@@ -156,15 +159,6 @@ def belongs_to_others(session: SideSession, manager: Manager, person_id: UUID) -
         inside = or_(Membership.firm_id == manager.firm_id, Membership.tenant_id.in_(own))
     outside = select(Membership.id).where(Membership.person_id == person_id, inside.is_not(True))
     return session.scalar(outside.limit(1)) is not None
-
-
-def withdraw_invitations(session: SideSession, person_id: UUID, *, now: datetime) -> None:
-    """No link that was sent to this person opens anything any more."""
-    session.execute(
-        update(Invitation)
-        .where(Invitation.person_id == person_id, Invitation.used_at.is_(None))
-        .values(used_at=now)
-    )
 
 
 def has_entered(session: SideSession, person: Person) -> bool:
