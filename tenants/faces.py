@@ -95,11 +95,8 @@ class Reached:
 
     @property
     def support(self) -> SupportNote | None:
-        """The support access by which alone the hospital is reached; None for its own and the firm's
-        people.
-        """
-        notes = [member.support for member in self.members]
-        return notes[0] if all(notes) else None
+        """The support access by which the hospital is reached; None for its own and the firm's people."""
+        return next((member.support for member in self.members if member.support is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +121,15 @@ def reach_of(
     members: tuple[Member, ...], faces: list[HospitalFace], assigned: frozenset[UUID]
 ) -> dict[str, Reached]:
     """Which hospitals these memberships reach: a hospital's own people theirs, agents those assigned to them,
-    the firm's other roles all of the firm."""
+    the firm's other roles all of the firm.
+
+    Where a role is lent for support, it alone counts while it runs (SC-57): whoever looks as an operator
+    looks in the frame, on record and without changing anything, whatever else they are there.
+    """
     reached = {}
     for face in faces:
         mine = tuple(m for m in members if _reaches(m, face, assigned))
+        mine = tuple(m for m in mine if m.support is not None) or mine
         if mine:
             reached[face.code] = Reached(face, mine)
     return reached

@@ -123,7 +123,8 @@ def list_patients(
 def read_patient(
     code: FromPath[str], patient_id: FromPath[UUID], visit: NamedDependency[Visit]
 ) -> PatientRecord:
-    """One patient by mask; that somebody looked is recorded. 404 for one whose data is restricted or erased."""
+    """One patient by mask; that somebody looked is recorded. 404 for one whose data is restricted or
+    erased."""
     with visit.hospital(code, Action.VIEW_PATIENTS) as session:
         try:
             card = queries.shown_card(session, patient_id, today=local_date(visit.now))

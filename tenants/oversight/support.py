@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, select, text
+from sqlalchemy import ColumnElement, exists, or_, select, text
 
 from foundation import audit
 from foundation.audit import AuditEvent
@@ -106,8 +106,8 @@ def state_of(row: SupportAccess, now: datetime) -> State:
 def ask(session: HospitalSession, *, reason: str, minutes: int, now: datetime) -> SupportAccess:
     """An operator asks for a look at the session's hospital.
 
-    Raises `UserMistake` without a reason, for minutes out of bounds, and while an earlier request waits or
-    runs.
+    Raises `UserMistake` without a reason, for minutes out of bounds, for somebody who holds a role at the
+    hospital or its firm, and while an earlier request waits or runs.
     """
     actor, told = session.scope.actor, reason.strip()
     if not told:
@@ -121,6 +121,7 @@ def ask(session: HospitalSession, *, reason: str, minutes: int, now: datetime) -
     )
     if entry is None or actor.id is None:
         raise NotFound
+    _of_neither_side(session, actor.id, entry.firm_id)
     _lock(session, f"support:{actor.id}:{session.tenant_id}")
     earlier = session.scalars(
         select(SupportAccess).where(
@@ -150,7 +151,7 @@ def decide(session: HospitalSession, access_id: UUID, *, grant: bool, now: datet
     """Grant a request or refuse it; the same answer twice is once.
 
     Raises `NotFound` for another hospital's request, `UserMistake` for one's own, for one that was answered
-    otherwise meanwhile, and for one that has lapsed.
+    otherwise meanwhile, for one that has lapsed, and for granting it to somebody of either side.
     """
     row, actor = _taken(session, access_id), session.scope.actor
     if row.operator_id == actor.id:
@@ -162,6 +163,8 @@ def decide(session: HospitalSession, access_id: UUID, *, grant: bool, now: datet
         raise UserMistake(_("{name} has answered this request already.", name=row.decided_by_name))
     if state_of(row, now) == "lapsed":
         raise UserMistake(_("This request has lapsed; it has to be asked anew."))
+    if grant:
+        _of_neither_side(session, row.operator_id, row.firm_id)
     row.decision, row.decided_at, row.decided_by, row.decided_by_name = decision, now, actor.id, actor.name
     if grant:
         row.ends_at = now + timedelta(minutes=row.minutes)
@@ -200,6 +203,17 @@ def record_look(database: Database, visit: Visit, *, method: str, route: str) ->
             subject=f"support:{reached.support.id}",
             detail={"route": route, "method": method},
         )
+
+
+def _of_neither_side(session: HospitalSession, person_id: UUID, firm_id: UUID) -> None:
+    """Whoever works for the hospital or its firm reads by that role; support is for those from outside."""
+    held = select(Membership.id).where(
+        Membership.person_id == person_id,
+        or_(Membership.tenant_id == session.tenant_id, Membership.firm_id == firm_id),
+        membership.counts(),
+    )
+    if session.scalar(held.limit(1)) is not None:
+        raise UserMistake(_("Support access is for somebody who has no role at this hospital or its firm."))
 
 
 def _taken(session: HospitalSession, access_id: UUID) -> SupportAccess:

@@ -297,12 +297,35 @@ def test_one_hospital_does_not_answer_for_another(browser: Browser, world: World
     assert str(row.id) not in browser.get("/h/yunling/support").text
 
 
-def test_nobody_grants_what_they_asked_for(browser: Browser, world: World) -> None:
-    both = add_operator(world, world.heqing.tenant_id)
-    browser.enter(both).post(ASKING, FORM)
+def a_role(world: World, person_id: UUID, **where: UUID) -> None:
+    with world.db.platform(PlatformScope(Actor.system("test"), "test")) as session:
+        role = "hospital_admin" if "tenant_id" in where else "firm_gm"
+        session.add(Membership(person_id=person_id, role=role, created_at=NOW, accepted_at=NOW, **where))
+
+
+def test_nobody_grants_what_they_asked_for(browser: Browser, world: World, operator: UUID) -> None:
+    browser.enter(operator).post(ASKING, FORM)
+    a_role(world, operator, tenant_id=world.heqing.tenant_id)
     row = newest(world)
     assert browser.post(f"{HERE}/{row.id}/grant").status_code == 422
     assert newest(world).decision is None
+
+
+@pytest.mark.parametrize("side", ["hospital", "firm"])
+def test_whoever_has_a_role_there_neither_asks_nor_is_granted(
+    browser: Browser, world: World, operator: UUID, side: str
+) -> None:
+    where = {"tenant_id": world.heqing.tenant_id} if side == "hospital" else {"firm_id": world.firm_id}
+    both = add_operator(world, None)
+    a_role(world, both, **where)
+    assert browser.enter(both).post(ASKING, FORM).status_code == 422
+    assert told(world, "support.asked") == []
+    assert browser.enter(operator).post(ASKING, FORM).status_code == 303
+    a_role(world, operator, **where)
+    row = newest(world)
+    browser.enter(world.people["heqing_gm"])
+    assert browser.post(f"{HERE}/{row.id}/grant").status_code == 422
+    assert browser.post(f"{HERE}/{row.id}/refuse").status_code == 303
 
 
 def test_whoever_looks_under_support_answers_no_request(
@@ -313,13 +336,22 @@ def test_whoever_looks_under_support_answers_no_request(
     assert Action.GRANT_SUPPORT not in MATRIX[Role.SUPPORT]
 
 
-def test_somebody_of_the_hospital_needs_no_support_to_read_their_own(world: World, browser: Browser) -> None:
-    """Somebody who is both keeps their own rights, without a frame."""
-    both = add_operator(world, world.heqing.tenant_id)
-    browser.enter(both).post(ASKING, FORM)
-    row = newest(world)
-    browser.enter(world.people["heqing_gm"]).post(f"{HERE}/{row.id}/grant")
-    assert "cl-under-support" not in browser.enter(both).get("/h/heqing/cases").text
+@pytest.mark.parametrize("side", ["hospital", "firm"])
+def test_a_role_that_is_given_meanwhile_does_not_lift_the_frame(
+    world: World, browser: Browser, operator: UUID, clock: SetClock, side: str
+) -> None:
+    """While support access runs, it alone counts there; afterwards the role does."""
+    running(browser, world, operator)
+    where = {"tenant_id": world.heqing.tenant_id} if side == "hospital" else {"firm_id": world.firm_id}
+    a_role(world, operator, **where)
+    assert "cl-under-support" in browser.get("/h/heqing/cases").text
+    assert len(told(world, "support.viewed")) == 1
+    assert browser.post("/h/heqing/departments", {"names": "新科"}).status_code == 403
+    assert browser.get("/h/heqing/people").status_code == 403
+    clock.at = NOW + timedelta(minutes=30)
+    page = browser.enter(operator).get("/h/heqing/cases")
+    assert page.status_code == 200
+    assert "cl-under-support" not in page.text
 
 
 @pytest.mark.parametrize("minutes", ["9" * 5000, "１２", "", "-5", "241"])
