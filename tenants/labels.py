@@ -73,6 +73,8 @@ SIGNIN_RESULTS = {
     "provider_browser": "Refused: a company sign-in from another browser",
     "provider_answer": "Refused: the company sign-in did not confirm",
     "provider_unknown": "Refused: nobody here by that company sign-in",
+    "provider_offer": "Refused: the role was only offered",
+    "provider_enrolment": "Refused: the second factor is not set up",
     "provider_other": "Refused: linked with another identity there",
     "provider_disabled": "Refused: the company sign-in is switched off",
     "provider_required": "Refused: only through the company sign-in",

@@ -18,7 +18,7 @@ from foundation.languages import gettext as _
 from foundation.settings import Settings
 from foundation.web.errors import NotFound, UserMistake
 from tenants import service
-from tenants.identity import invitations, lockout, mobiles, second_factor, signin, unused
+from tenants.identity import confined, invitations, lockout, mobiles, second_factor, signin, unused
 from tenants.identity.people import (
     Manager,
     SideSession,
@@ -107,7 +107,11 @@ def reopen(session: SideSession, manager: Manager, person_id: UUID, *, now: date
         _only_ours(session, manager, person)
         unused.reopen(session, person, now=now, address=manager.address)
     for member in held:
+        if member.closed_at is not None and member.accepted_at is not None:
+            member.accepted_at = now  # what was opened meanwhile was not opened to them (S4-16)
         member.closed_at = None
+    session.flush()
+    confined.ask_for_factor(session, person_id, now=now)
     record(session, "tenants.access_opened", person_id, now=now)
 
 

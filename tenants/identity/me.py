@@ -13,7 +13,7 @@ from foundation.database import Database, ScopedSession
 from foundation.languages import gettext as _
 from foundation.scope import Actor, FirmScope, PlatformScope
 from foundation.web.errors import UserMistake
-from tenants.identity import invitations, signin
+from tenants.identity import confined, invitations, signin
 from tenants.identity.browsers import name_of
 from tenants.models import DirectoryEntry, Firm, Hospital, Membership, SigninSession
 from tenants.oversight.firm_audit import note
@@ -100,9 +100,11 @@ def answer_offer(
 
 
 def sessions_of(
-    session: ScopedSession, person_id: UUID, this: UUID | None, now: datetime
+    session: ScopedSession, person_id: UUID, this: UUID | None, now: datetime, side: UUID | None = None
 ) -> list[SessionLine]:
-    """The person's open sessions, the one that asks first, then the one used last."""
+    """The person's open sessions, the one that asks first, then the one used last; with `side` those that
+    are confined to it.
+    """
     rows = session.scalars(
         select(SigninSession)
         .where(
@@ -111,6 +113,7 @@ def sessions_of(
             SigninSession.waiting_for.is_(None),
             SigninSession.expires_at > now,
             SigninSession.last_seen_at > now - signin.IDLE,
+            confined.sessions_in_reach(side),
         )
         .order_by((SigninSession.id == this).desc(), SigninSession.last_seen_at.desc())
     )

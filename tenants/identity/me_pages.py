@@ -20,7 +20,7 @@ from foundation.web.access import SIGNED_IN
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import page, redirect
 from tenants import queries
-from tenants.identity import entry, me, password_rules, passwords, second_factor, signin
+from tenants.identity import confined, entry, me, password_rules, passwords, second_factor, signin
 from tenants.labels import REFUSED_CODES, SIGNIN_RESULTS, SIGNIN_TONES, STRENGTHS
 from tenants.models import IdentityProvider, Person, SigninSession
 from tenants.visit import Visit
@@ -70,6 +70,7 @@ def my_account(visit: NamedDependency[Visit]) -> Response[str]:
 @post("/me/password", needs=SIGNED_IN, sync_to_thread=True)
 def change_password(visit: NamedDependency[Visit], data: URLEncodedBody[ChangeForm]) -> Redirect:
     """Change one's own password; every other session ends."""
+    confined.require_whole_account(visit)
     if data.password != data.again:
         raise UserMistake(_("The two passwords differ."))
     with visit.platform() as session:
@@ -101,6 +102,7 @@ def accept_offer(
     )
     with visit.platform() as session:
         person = session.get_one(Person, visit.person.id)
+        confined.ask_for_factor(session, person.id, now=visit.now, but=visit.session_id)
         token = None if second_factor.is_enrolled(person) else _enrol_again(session, visit, person)
     if token is not None:
         return entry.entered(runtime, token, visit.language, "/signin/enrol?next=/me")
@@ -126,7 +128,7 @@ def decline_offer(offer_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Re
 def my_sessions(visit: NamedDependency[Visit]) -> Response[str]:
     """Where one is signed in."""
     with visit.platform() as session:
-        lines = me.sessions_of(session, visit.person.id, visit.session_id, visit.now)
+        lines = me.sessions_of(session, visit.person.id, visit.session_id, visit.now, visit.side)
     strengths = {key: _(text) for key, text in STRENGTHS.items()}
     return page("tenants/me_sessions.html", visit=visit, lines=lines, strengths=strengths)
 
@@ -136,7 +138,9 @@ def end_session(session_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Re
     """End one of one's own sessions: it opens nothing from the next request on."""
     with visit.platform() as session:
         person = session.get_one(Person, visit.person.id)
-        ended = signin.end_session(session, person, session_id, now=visit.now, address=visit.address)
+        ended = confined.reaches_session(session, visit.side, session_id) and signin.end_session(
+            session, person, session_id, now=visit.now, address=visit.address
+        )
     if not ended:
         raise NotFound
     return redirect("/me/sessions", notice=_("The session has ended."))
@@ -146,7 +150,7 @@ def end_session(session_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Re
 def end_other_sessions(visit: NamedDependency[Visit]) -> Redirect:
     """End all of one's sessions but this one."""
     with visit.platform() as session:
-        signin.end_all_sessions(session, visit.person.id, now=visit.now, but=visit.session_id)
+        confined.end_other_sessions(session, visit)
         person = session.get_one(Person, visit.person.id)
         signin.note(session, person, "signed_out", now=visit.now, address=visit.address)
     return redirect("/me/sessions", notice=_("All other sessions have ended."))
@@ -155,6 +159,7 @@ def end_other_sessions(visit: NamedDependency[Visit]) -> Redirect:
 @get("/me/factor", needs=SIGNED_IN, sync_to_thread=True)
 def my_factor(visit: NamedDependency[Visit]) -> Response[str]:
     """The second factor: set up, or what can be done with it."""
+    confined.require_whole_account(visit)
     with visit.platform() as session:
         person = session.get_one(Person, visit.person.id)
         required = second_factor.is_required(session, person.id)
@@ -174,6 +179,7 @@ def enrol(
     visit: NamedDependency[Visit], runtime: NamedDependency[Runtime], data: URLEncodedBody[EnrolForm]
 ) -> Response[str]:
     """Set up a second factor of one's own wish; shows the recovery codes, this once."""
+    confined.require_whole_account(visit)
     with visit.platform() as session:
         known = _knows_password(session, visit, data.password)
     _require(known)
@@ -193,6 +199,7 @@ def enrol(
 @post("/me/factor/codes", needs=SIGNED_IN, sync_to_thread=True)
 def new_recovery_codes(visit: NamedDependency[Visit], data: URLEncodedBody[ProofForm]) -> Response[str]:
     """Ten fresh recovery codes, shown this once; those before are void."""
+    confined.require_whole_account(visit)
     with visit.platform() as session:
         known = _knows_password(session, visit, data.password)
         person = session.get_one(Person, visit.person.id)
@@ -211,6 +218,7 @@ def remove_factor(
     visit: NamedDependency[Visit], runtime: NamedDependency[Runtime], data: URLEncodedBody[ProofForm]
 ) -> Response[Any]:
     """Take the second factor away; somebody whose role asks for one sets up a new one right away."""
+    confined.require_whole_account(visit)
     at = entry.phone_time(runtime.clock)
     refused, token = None, None
     with visit.platform() as session:

@@ -18,7 +18,7 @@ from foundation import audit
 from foundation.database import FirmSession, HospitalSession
 from foundation.languages import gettext as _
 from foundation.web.errors import NotFound, UserMistake
-from tenants.identity import invitations, tokens
+from tenants.identity import confined, invitations, tokens
 from tenants.models import DirectoryEntry, ExternalIdentity, Membership, Person, SigninSession
 from tenants.oversight.firm_audit import note
 from tenants.rights import GIVES, HOSPITAL_ROLES, MATRIX, Action, Role, gives
@@ -131,11 +131,14 @@ def change(
     _keep_a_general_manager(session, [held] if role is not Role.FIRM_GM else [])
     before = held.role
     held.role, held.department_id = role.value, department_id
+    if held.accepted_at is not None:
+        held.accepted_at = now  # what was opened to whoever held it before is not theirs (S4-16)
     session.flush()
     _cut(session, held.person_id, (held.firm_id, held.tenant_id), now)
     if session.get_one(Person, held.person_id, with_for_update=True).password_hash is None:
         # Who holds the link was given another role to open; sending again makes a fresh one.
         invitations.withdraw(session, held.person_id, now=now)
+    confined.ask_for_factor(session, held.person_id, now=now)
     record(session, "tenants.role_changed", held.person_id, now=now, role=role.value, before=before)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
@@ -20,7 +21,7 @@ from foundation.ids import new_id
 from foundation.languages import gettext as _
 from foundation.languages import mark
 from foundation.web.errors import UserMistake
-from tenants.identity import oidc, signin
+from tenants.identity import confined, oidc, signin
 from tenants.keys import platform_key
 from tenants.models import (
     DirectoryEntry,
@@ -49,6 +50,12 @@ REFUSALS = {
     "provider_other": mark(
         "Your account is linked with another identity of this company sign-in. "
         "Ask whoever manages the people to forget it."
+    ),
+    "provider_offer": mark(
+        "You were offered a role here and have not taken it: accept the offer with your password first."
+    ),
+    "provider_enrolment": mark(
+        "Your role asks for a second factor: sign in with your password and set it up there first."
     ),
     "disabled": mark("This account is closed. Ask whoever manages the people."),
 }
@@ -260,15 +267,22 @@ def enter(
     fresh = person is None
     if person is None and who.email is not None:
         person = session.scalar(select(Person).where(Person.email == signin.normal_email(who.email)))
-    if person is None or not _has_role(session, provider, person.id):
+    held = None if person is None else _role_there(session, provider, person.id)
+    if person is None or held is None:
         # An account that has nothing to do with this side is not told apart from none at all.
         return _refused(session, "provider_unknown", email, None, now=now, address=address)
+    if held == "offered":
+        # The side's word alone makes nobody its own: otherwise an offer would open anybody's account.
+        return _refused(session, "provider_offer", email, person.id, now=now, address=address)
     if person.disabled_at is not None:
         return _refused(session, "disabled", email, person.id, now=now, address=address)
-    if fresh and not _link(session, provider, person, who.subject, now=now, address=address):
-        return _refused(session, "provider_other", email, person.id, now=now, address=address)
     vouched = provider.vouches_second_factor and who.two_factors
     step = signin.step_after(session, person, now=now, password=False, factor_done=vouched)
+    side = provider.firm_id or provider.tenant_id
+    if step == "enrolment" and not confined.may_enrol(session, person, side):
+        return _refused(session, "provider_enrolment", email, person.id, now=now, address=address)
+    if fresh and not _link(session, provider, person, who.subject, now=now, address=address):
+        return _refused(session, "provider_other", email, person.id, now=now, address=address)
     token = signin.open_session(
         session,
         person,
@@ -305,15 +319,23 @@ def _linked_person(session: ScopedSession, provider: IdentityProvider, subject: 
     )
 
 
-def _has_role(session: ScopedSession, provider: IdentityProvider, person_id: UUID) -> bool:
-    """Whether somebody holds a role on the provider's side, taken or offered, that was not closed."""
+def _role_there(
+    session: ScopedSession, provider: IdentityProvider, person_id: UUID
+) -> Literal["taken", "offered"] | None:
+    """Whether somebody took a role on the provider's side, was only offered one, or neither."""
     at = (
         Membership.firm_id == provider.firm_id
         if provider.firm_id is not None
         else Membership.tenant_id == provider.tenant_id
     )
-    held = select(Membership.id).where(Membership.person_id == person_id, at, Membership.closed_at.is_(None))
-    return session.scalar(held.limit(1)) is not None
+    held = session.scalars(
+        select(Membership.accepted_at).where(
+            Membership.person_id == person_id, at, Membership.closed_at.is_(None)
+        )
+    ).all()
+    if not held:
+        return None
+    return "taken" if any(held) else "offered"
 
 
 def _is_linked(session: ScopedSession, provider_id: UUID, person_id: UUID) -> bool:

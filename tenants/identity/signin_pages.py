@@ -21,7 +21,7 @@ from foundation.web.context import address_of
 from foundation.web.errors import NotFound, NotSignedIn, UserMistake
 from foundation.web.pages import page, redirect
 from tenants import demo, service
-from tenants.identity import entry, invitations, passwords, second_factor, signin
+from tenants.identity import confined, entry, invitations, passwords, second_factor, signin
 from tenants.labels import REFUSED_CODES
 from tenants.models import Person
 
@@ -150,6 +150,7 @@ def enrol_page(
         found = entry.waiting(session, request, runtime.clock.now())
         if found.step != "enrolment":
             return redirect(entry.way_on(session, found.person, found.step, next))
+        confined.require_may_enrol(session, found.row, found.person)
         offer = second_factor.offer(session, found.row.id)
     return page(
         "tenants/second_enrol.html",
@@ -172,6 +173,7 @@ def enrol(
         found = entry.waiting(session, request, now)
         if found.step != "enrolment":
             return redirect(entry.way_on(session, found.person, found.step, data.next))
+        confined.require_may_enrol(session, found.row, found.person)
         made = second_factor.confirm(
             session, found.person, data.sealed, data.code,
             signin_id=found.row.id, now=now, address=address, at=at,

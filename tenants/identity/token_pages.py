@@ -21,7 +21,7 @@ from foundation.scope import FirmScope, HospitalScope
 from foundation.web.access import SIGNED_IN
 from foundation.web.errors import Forbidden, UserMistake
 from foundation.web.pages import fragment, page, redirect
-from tenants.identity import tokens
+from tenants.identity import confined, tokens
 from tenants.labels import ACTIONS
 from tenants.models import ApiToken
 from tenants.oversight.firm_audit import note
@@ -47,7 +47,7 @@ def my_tokens(visit: NamedDependency[Visit]) -> Response[str]:
     if not sides:
         raise Forbidden
     with visit.platform() as session:
-        lines = tokens.lines(session, ApiToken.person_id == visit.person.id, visit.now)
+        lines = tokens.lines(session, confined.keys_in_reach(visit), visit.now)
     return _page(visit, lines, "/me/tokens", sides=sides, tab="mine")
 
 
@@ -73,7 +73,7 @@ def make_token(visit: NamedDependency[Visit], data: URLEncodedBody[TokenForm]) -
 def revoke_mine(token_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redirect:
     """End one of one's own keys."""
     with visit.platform() as session:
-        token = tokens.revoke(session, token_id, ApiToken.person_id == visit.person.id, now=visit.now)
+        token = tokens.revoke(session, token_id, confined.keys_in_reach(visit), now=visit.now)
     with _trail(visit, token.firm_id, token.tenant_id) as trail:
         _note(trail, "tenants.token_revoked", token, visit)
     return redirect("/me/tokens", notice=_("The key was revoked; it is refused from now on."))
