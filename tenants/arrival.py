@@ -257,7 +257,7 @@ def _held(session: PlatformSession, person_id: UUID) -> list[Member]:
         )
         .order_by(Membership.created_at, Membership.id)
     )
-    return [Member(Role(r.role), r.firm_id, r.tenant_id, r.department_id) for r in rows]
+    return [Member(Role(r.role), r.firm_id, r.tenant_id, r.department_id, since=r.accepted_at) for r in rows]
 
 
 def _members(

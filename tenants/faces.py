@@ -79,6 +79,7 @@ class Member:
     tenant_id: UUID | None
     department_id: UUID | None
     support: SupportNote | None = None
+    since: datetime | None = None  # when it was accepted, or changed since; None where nobody asks
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import ScalarSelect, Select, and_, func, or_, select, text
 
 from foundation import audit
 from foundation.audit import AuditEvent
@@ -44,7 +44,10 @@ class Grantee:
 
 @dataclass(frozen=True, slots=True)
 class GrantLine:
-    """One grant as the director sees it, with how often and when last it was used."""
+    """One grant as the director sees it, with how often and when last it was used.
+
+    `heads` is how many people headed the department when it was given and do so still; None for a person's.
+    """
 
     id: UUID
     subject: str
@@ -55,6 +58,7 @@ class GrantLine:
     ends_on: date
     state: State
     ended_by: str | None
+    heads: int | None
     views: int
     last_view: datetime | None
 
@@ -75,18 +79,26 @@ def of_person(
     session: FirmSession, person_id: UUID, members: Sequence[Member], today: date
 ) -> dict[UUID, tuple[Grant, ...]]:
     """What is open to this person today at the session's hospitals, by hospital: given to them, or to a
-    department that they head.
+    department that they headed already when it was given.
+
+    Whoever comes to head it later needs the director's word anew (S4-16): else whoever appoints people would
+    open statistics to whom they like.
     """
-    departments = [m.department_id for m in members if m.department_id is not None]
+    headed = [
+        and_(
+            StatisticsGrant.tenant_id == member.tenant_id,
+            StatisticsGrant.department_id == member.department_id,
+            StatisticsGrant.granted_at >= member.since,
+        )
+        for member in members
+        if member.role is Role.DEPARTMENT_HEAD and member.department_id and member.since is not None
+    ]
     rows = session.scalars(
         select(StatisticsGrant).where(
             StatisticsGrant.tenant_id.in_(session.tenant_ids),
             StatisticsGrant.revoked_at.is_(None),
             StatisticsGrant.ends_on >= today,
-            or_(
-                StatisticsGrant.person_id == person_id,
-                StatisticsGrant.department_id.in_(departments),
-            ),
+            or_(StatisticsGrant.person_id == person_id, *headed),
         )
     )
     found: dict[UUID, tuple[Grant, ...]] = {}
@@ -134,7 +146,8 @@ def give(
     ends_on: date,
     now: datetime,
 ) -> StatisticsGrant:
-    """Open statistics to somebody through `ends_on`; the same once more is the one that exists.
+    """Open statistics to somebody through `ends_on`; the same once more is the one that exists, unless
+    somebody has come to head the department since.
 
     Raises `NotFound` for somebody who is not of this hospital, `UserMistake` for a day that has passed or
     lies more than a year ahead, or a month that has not begun.
@@ -148,7 +161,7 @@ def give(
     again = session.scalars(
         select(StatisticsGrant)
         .filter_by(tenant_id=session.tenant_id, subject=subject, month=month, ends_on=ends_on, **to)
-        .where(StatisticsGrant.revoked_at.is_(None))
+        .where(StatisticsGrant.revoked_at.is_(None), ~_new_head().exists())
         .limit(1)
     ).one_or_none()
     if again is not None:
@@ -224,7 +237,11 @@ def _record(session: HospitalSession, action: str, grant: StatisticsGrant, now: 
 def lines(session: HospitalSession, today: date) -> list[GrantLine]:
     """All grants, those still open first, then the newest."""
     rows = session.execute(
-        select(StatisticsGrant, func.coalesce(Person.name, Department.name, "—").label("name"))
+        select(
+            StatisticsGrant,
+            func.coalesce(Person.name, Department.name, "—").label("name"),
+            _heads().label("heads"),
+        )
         .outerjoin(Person, Person.id == StatisticsGrant.person_id)
         .outerjoin(
             Department,
@@ -235,11 +252,41 @@ def lines(session: HospitalSession, today: date) -> list[GrantLine]:
         .order_by(StatisticsGrant.granted_at.desc(), StatisticsGrant.id.desc())
     ).all()
     used = _used(session)
-    found = [_line(row, name, today, used.get(str(row.id), (0, None))) for row, name in rows]
+    found = [_line(row, name, today, heads, used.get(str(row.id), (0, None))) for row, name, heads in rows]
     return sorted(found, key=lambda line: line.state != "open")
 
 
-def _line(row: StatisticsGrant, name: str, today: date, used: tuple[int, datetime | None]) -> GrantLine:
+def _headed() -> Select[Any]:
+    """Who heads the department of a grant now; the grant is the one of the statement around it."""
+    return (
+        select(func.count(Membership.person_id.distinct()))
+        .join(Person, Person.id == Membership.person_id)
+        .where(
+            Membership.tenant_id == StatisticsGrant.tenant_id,
+            Membership.department_id == StatisticsGrant.department_id,
+            Membership.role == Role.DEPARTMENT_HEAD.value,
+            membership.counts(),
+            Person.disabled_at.is_(None),
+        )
+        .correlate(StatisticsGrant)
+    )
+
+
+def _heads() -> ScalarSelect[int]:
+    """To how many people a department's grant opens: those who headed it when it was given."""
+    return _headed().where(Membership.accepted_at <= StatisticsGrant.granted_at).scalar_subquery()
+
+
+def _new_head() -> Select[Any]:
+    """Who came to head the department after the grant."""
+    return (
+        _headed().with_only_columns(Membership.id).where(Membership.accepted_at > StatisticsGrant.granted_at)
+    )
+
+
+def _line(
+    row: StatisticsGrant, name: str, today: date, heads: int, used: tuple[int, datetime | None]
+) -> GrantLine:
     person = row.person_id is not None
     grantee_id = row.person_id or row.department_id or row.id
     if row.revoked_at is not None:
@@ -256,6 +303,7 @@ def _line(row: StatisticsGrant, name: str, today: date, used: tuple[int, datetim
         ends_on=row.ends_on,
         state=state,
         ended_by=row.revoked_by_name,
+        heads=None if person else heads,
         views=used[0],
         last_view=used[1],
     )

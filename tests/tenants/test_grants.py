@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -169,6 +169,68 @@ def test_the_director_sees_how_often_and_by_whom(browser: Browser, world: World)
         ("陈静", True, "2026-08"),
     ]
     assert "您的授权" in page
+
+
+def heads(world: World, name: str, at: datetime) -> UUID:
+    """Somebody who came to head orthopaedics at this moment."""
+    with world.db.platform(PlatformScope(Actor.system("test"), "test")) as session:
+        person = Person(
+            id=new_id(), email=f"{new_id()}@example.com", name=name, language="zh_Hans", created_at=at
+        )
+        session.add(person)
+        session.flush()
+        session.add(
+            Membership(
+                person_id=person.id, role="department_head", tenant_id=world.heqing.tenant_id,
+                department_id=world.heqing.departments["骨科"], created_at=at, accepted_at=at,
+            )
+        )  # fmt: skip
+    return person.id
+
+
+def reads(browser: Browser, person_id: UUID) -> int:
+    return browser.enter(person_id).get("/h/heqing/reports/2026-08").status_code
+
+
+def test_a_departments_grant_opens_to_who_headed_it_then_and_to_a_new_head_after_a_new_one(
+    browser: Browser, world: World, clock: SetClock
+) -> None:
+    wanted = form(world, to=f"department:{world.heqing.departments['骨科']}")
+    old = heads(world, "周主任", NOW - timedelta(days=9))
+    assert browser.post(HERE, wanted).status_code == 303
+    clock.at = NOW + timedelta(minutes=5)
+    new = heads(world, "新主任", clock.at)
+    assert (reads(browser, old), reads(browser, new)) == (200, 403)
+    browser.enter(world.people["heqing_gm"])
+    assert "授权时的 1 人；新任负责人须重新授权" in browser.get(HERE).text
+    assert browser.post(HERE, wanted).status_code == 303
+    assert browser.post(HERE, wanted).status_code == 303
+    assert len(rows(world)) == 2, "the second word is new, the third is not"
+    assert "授权时的 2 人" in browser.get(HERE).text
+    assert (reads(browser, old), reads(browser, new)) == (200, 200)
+
+
+@pytest.mark.parametrize("way", ["changed", "reopened"])
+def test_nobody_is_made_a_head_again_to_read_what_was_opened_before(
+    browser: Browser, world: World, clock: SetClock, way: str
+) -> None:
+    """Whoever manages people cannot turn a role that was there before the grant into one that opens it."""
+    puppet = heads(world, "新主任", NOW - timedelta(days=9))
+    with world.db.platform(PlatformScope(Actor.system("test"), "test")) as session:
+        held = session.scalars(select(Membership).where(Membership.person_id == puppet)).one()
+        if way == "changed":
+            held.role, held.department_id = "hospital_auditor", None
+        else:
+            held.closed_at = NOW - timedelta(days=1)
+    browser.post(HERE, form(world, to=f"department:{world.heqing.departments['骨科']}"))
+    clock.at = NOW + timedelta(minutes=5)
+    browser.enter(world.people["heqing_admin"])
+    if way == "changed":
+        path, act = f"/h/heqing/people/roles/{held.id}", {"act": "change", "role": "department_head"}
+    else:
+        path, act = f"/h/heqing/people/{puppet}/account", {"act": "reopen"}
+    assert browser.post(path, act | {"department": "骨科"}).status_code == 303
+    assert reads(browser, puppet) == 403
 
 
 def test_somebody_who_has_left_reads_nothing_any_more(browser: Browser, world: World) -> None:
