@@ -101,6 +101,12 @@ def in_force(session: HospitalSession, day: date) -> Terms | None:
     The newest signed version that has begun counts; where it was ended or has run out, nothing does: an
     older and wider version never comes back by itself.
     """
+    row = row_in_force(session, day)
+    return None if row is None else terms_of(row)
+
+
+def row_in_force(session: HospitalSession, day: date) -> ProcessingAgreement | None:
+    """The same as its row, for whoever writes the next version."""
     row = session.scalar(
         select(ProcessingAgreement)
         .where(
@@ -111,7 +117,7 @@ def in_force(session: HospitalSession, day: date) -> Terms | None:
         .order_by(ProcessingAgreement.version.desc())
         .limit(1)
     )
-    return terms_of(row) if row is not None and _holds(row, day) else None
+    return row if row is not None and _holds(row, day) else None
 
 
 def of_firm(session: FirmSession, day: date) -> dict[UUID, Terms]:

@@ -14,15 +14,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 
-from foundation import audit, outbox
+from foundation import audit, catalogue, extracts, outbox
 from foundation.database import Database, FirmSession, HospitalSession
+from foundation.files import StoredFile
 from foundation.ids import new_id
 from foundation.languages import gettext as _
+from foundation.languages import mark
+from foundation.masking import mask_numbers
 from foundation.scope import FirmScope, HospitalScope
 from foundation.web.errors import UserMistake
-from tenants.life import stages
+from tenants.life import moves, stages
 from tenants.models import Departure, Hospital
 from tenants.oversight.firm_audit import note
 
@@ -30,6 +33,9 @@ EXPORT_JOB, ERASE_JOB = "tenants.departure_export", "tenants.departure_erase"
 LEAVING, LEFT = "leaving", "left"
 OPEN = ("begun", "exporting", "exported", "signed", "erasing")
 REASON_LENGTH = 500
+# How the pieces of an export are named in the hospital's files.
+ARCHIVE = "departure-"
+CHANGED = mark("Something changed since the export: export again, then take the data and sign anew.")
 
 
 def current(session: FirmSession, tenant_id: UUID, *, lock: bool = False) -> Departure | None:
@@ -68,11 +74,12 @@ def opened(database: Database, firm_id: UUID, scope: HospitalScope) -> Iterator[
 def stop_hospital(session: HospitalSession, *, reason: str, now: datetime) -> None:
     """The hospital is leaving from now on: nobody is contacted, what is open can be finished.
 
-    Repeating it is harmless. Raises `UserMistake` without a reason.
+    Repeating it is harmless. Raises `UserMistake` without a reason, and while a move is open.
     """
     if not reason.strip():
         raise UserMistake(_("Please give a reason."))
-    stages.change(session, LEAVING, reason=reason.strip()[:REASON_LENGTH], now=now)
+    stages.change(session, LEAVING, reason=_kept(reason), now=now)
+    moves.require_none(session)  # asked under the lock that a stage is changed under
 
 
 def begin(session: FirmSession, tenant_id: UUID, *, reason: str, now: datetime) -> Departure:
@@ -89,7 +96,7 @@ def begin(session: FirmSession, tenant_id: UUID, *, reason: str, now: datetime) 
         name=hospital.name,
         name_en=hospital.name_en,
         state="begun",
-        reason=reason.strip()[:REASON_LENGTH],
+        reason=_kept(reason),
         begun_by=session.scope.actor.name,
         begun_at=now,
         progress={},
@@ -145,8 +152,26 @@ def take_back(session: HospitalSession, *, reason: str, now: datetime) -> str:
     leaving = stages.open_phase(session)
     before = [p.state for p in stages.history(session) if leaving and p.ended_at == leaving.started_at]
     stage = before[0] if before else stages.ACTIVE
-    stages.change(session, stage, reason=reason.strip()[:REASON_LENGTH], now=now)
+    stages.change(session, stage, reason=_kept(reason), now=now)
+    drop_archives(session)
     return stage
+
+
+def drop_archives(session: HospitalSession) -> None:
+    """Delete every export kept of the session's hospital: who stays leaves no full copy behind."""
+    session.execute(
+        delete(StoredFile).where(
+            StoredFile.tenant_id == session.tenant_id,
+            StoredFile.media_type == extracts.MEDIA_TYPE,
+            StoredFile.name.startswith(ARCHIVE),
+        )
+    )
+
+
+def belongs(session: HospitalSession, firm_id: UUID) -> bool:
+    """Whether the session's hospital is still of the firm whose departure this is."""
+    own = select(Hospital.firm_id).where(Hospital.tenant_id == session.tenant_id)
+    return session.scalar(own) == firm_id
 
 
 def downloaded(session: FirmSession, tenant_id: UUID, *, now: datetime) -> None:
@@ -162,6 +187,8 @@ def sign(session: FirmSession, tenant_id: UUID, *, now: datetime) -> Departure:
     departure = _in(session, tenant_id, ("exported",))
     if departure.downloaded_at is None:
         raise UserMistake(_("Download the data first: after the signature it may be erased."))
+    if changed(session, departure):
+        raise UserMistake(_(CHANGED))
     departure.state = "signed"
     departure.signed_by, departure.signed_at = session.scope.actor.name, now
     session.flush()
@@ -170,15 +197,48 @@ def sign(session: FirmSession, tenant_id: UUID, *, now: datetime) -> Departure:
 
 
 def start_erasure(session: FirmSession, tenant_id: UUID, *, typed: str, now: datetime) -> Departure:
-    """Queue the erasure; there is no way back. `typed` repeats the hospital's code. Raises `UserMistake`."""
+    """Queue the erasure; there is no way back. `typed` repeats the hospital's code. Raises `UserMistake`.
+
+    Where something was written since the export, the signature is void and the departure `begun` again: the
+    caller says `CHANGED` once that is kept.
+    """
     departure = _in(session, tenant_id, ("signed",))
     if typed.strip() != departure.code:
         raise UserMistake(_("Type the hospital's code {code} to confirm.", code=departure.code))
+    if changed(session, departure):
+        make_void(session, departure, now=now)
+        return departure
     departure.state, departure.progress = "erasing", fresh_run(now)
     session.flush()
     note(session, "tenants.departure_erasing", now=now, subject=f"hospital:{tenant_id}", code=departure.code)
     outbox.enqueue(session, ERASE_JOB, now=now, firm_id=str(session.firm_id), departure_id=str(departure.id))
     return departure
+
+
+def changed(session: HospitalSession | FirmSession, departure: Departure) -> list[str]:
+    """The tables that the erasure would empty whose rows are not those of the signed count sheet.
+
+    The archive itself is no row that came later: of files those count that an export packs.
+    """
+    exported: dict[str, int] = departure.counts.get("rows", {})
+    there = catalogue.counts(session, departure.tenant_id)
+    going = [table.name for table in catalogue.deletion_order() if table.name != StoredFile.__tablename__]
+    differ = [name for name in going if there[name] != exported.get(name, 0)]
+    packed = session.scalar(
+        select(func.count())
+        .select_from(StoredFile)
+        .where(StoredFile.tenant_id == departure.tenant_id, StoredFile.media_type != extracts.MEDIA_TYPE)
+    )
+    return differ if packed == departure.counts.get("packed") else [*differ, StoredFile.__tablename__]
+
+
+def make_void(session: FirmSession, departure: Departure, *, now: datetime) -> None:
+    """The signature was for other data: the departure is as before its export, which is made anew."""
+    departure.state, departure.progress = "begun", {}
+    departure.signed_by = departure.signed_at = None
+    _forget_export(departure)
+    session.flush()
+    note(session, "tenants.departure_void", now=now, subject=f"hospital:{departure.tenant_id}")
 
 
 def record(session: HospitalSession, action: str, *, now: datetime, reason: str = "", **detail: Any) -> None:
@@ -196,6 +256,11 @@ def record(session: HospitalSession, action: str, *, now: datetime, reason: str 
 def fresh_run(now: datetime) -> dict[str, Any]:
     """The progress of work that begins: whose run it is, how far it is, and when it was seen last."""
     return {"run": str(new_id()), "done": 0, "of": 0, "seen_at": now.isoformat()}
+
+
+def _kept(reason: str) -> str:
+    """A reason as it is kept: no number of a person outlives the hospital in it."""
+    return mask_numbers(reason.strip())[:REASON_LENGTH]
 
 
 def _forget_export(departure: Departure) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from foundation import catalogue, erasure, extracts
 from foundation.clock import Clock
-from foundation.database import Database, HospitalSession
+from foundation.database import Database, FirmSession, HospitalSession
 from foundation.scope import Actor, FirmScope, HospitalScope
 from tenants.life import departure, departure_certificate, stages
 from tenants.models import (
@@ -57,6 +57,8 @@ def run(database: Database, firm_id: UUID, departure_id: UUID, *, clock: Clock) 
     with database.hospital(work.scope) as guard:
         if not extracts.alone(guard, f"departure:{departure_id}"):
             return False
+        if not departure.belongs(guard, firm_id) or not work.still_signed():
+            return False
         work.run()
     return True
 
@@ -68,6 +70,28 @@ class _Erasure:
         self.database, self.firm_id, self.departure_id, self.clock = database, firm_id, departure_id, clock
         self.scope = HospitalScope(tenant_id, BY, BY.name)
         self.tenant_id = tenant_id
+
+    def still_signed(self) -> bool:
+        """Whether what is there is what was signed for; else the signature is void. Asked until the key is
+        destroyed: from then on nobody can write.
+        """
+        with self._firm() as session:
+            row = departure.one(session, self.departure_id)
+            if row is None or row.state != "erasing":
+                return False
+            if (
+                row.key_destroyed_at is not None
+                or self._key_gone(session)
+                or not departure.changed(session, row)
+            ):
+                return True
+            departure.make_void(session, row, now=self.clock.now())
+        return False
+
+    def _key_gone(self, session: FirmSession) -> bool:
+        """A worker may have died between the key and the line that says so."""
+        key = select(Hospital.wrapped_key).where(Hospital.tenant_id == self.tenant_id)
+        return session.scalar(key) is None
 
     def run(self) -> None:
         found = self._destroy_key()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from foundation import extracts, files
 from foundation.clock import Clock
@@ -43,6 +43,7 @@ class _Export:
     def __init__(self, database: Database, firm_id: UUID, departure_id: UUID, clock: Clock) -> None:
         self.database, self.firm_id, self.departure_id, self.clock = database, firm_id, departure_id, clock
         self.total = 0
+        self.packed: int | None = None
         self.run_id = ""
 
     def run(self) -> bool:
@@ -54,8 +55,16 @@ class _Export:
         with extracts.spool() as target:
             with self.database.hospital(scope) as session:
                 extracts.consistent(session)
-                if not extracts.alone(session, self._lock):
+                if not extracts.alone(session, self._lock) or not departure.belongs(session, self.firm_id):
                     return False
+                self.packed = session.scalar(
+                    select(func.count())
+                    .select_from(StoredFile)
+                    .where(
+                        StoredFile.tenant_id == session.tenant_id,
+                        StoredFile.media_type != extracts.MEDIA_TYPE,
+                    )
+                )
                 made = self._write(session, found, target)
             digest, size = _measure(target)
             with self.database.hospital(scope) as session:
@@ -64,8 +73,13 @@ class _Export:
                 parts = self._keep(session, target)
                 counts = dict(made.counts)
                 departure.record(session, "exported", now=self.clock.now(), rows=sum(counts.values()))
-        self._beat(self.total)
-        return self._finish(parts, made, digest, size)
+        try:
+            self._beat(self.total)
+            return self._finish(parts, made, digest, size)
+        except Stopped:  # nobody will ever ask for these pieces
+            with self.database.hospital(scope) as session:
+                self._drop(session, parts)
+            raise
 
     @property
     def _lock(self) -> str:
@@ -73,7 +87,7 @@ class _Export:
 
     @property
     def _name(self) -> str:
-        return f"departure-{self.departure_id}-"
+        return f"{departure.ARCHIVE}{self.departure_id}-"
 
     def _write(self, session: HospitalSession, found: Departure, target: IO[bytes]) -> extracts.Extract:
         self.total = extracts.total_rows(session)
@@ -106,6 +120,13 @@ class _Export:
             parts.append(str(file_id))
         return parts
 
+    def _drop(self, session: HospitalSession, parts: list[str]) -> None:
+        session.execute(
+            delete(StoredFile).where(
+                StoredFile.tenant_id == session.tenant_id, StoredFile.id.in_([UUID(part) for part in parts])
+            )
+        )
+
     def _read(self) -> Departure | None:
         with self._firm() as session:
             return departure.one(session, self.departure_id)
@@ -127,7 +148,12 @@ class _Export:
             export_bytes=size,
             export_sha256=digest,
             exported_at=self.clock.now(),
-            counts={"rows": made.counts, "files": made.files, "unreadable": made.unreadable},
+            counts={
+                "rows": made.counts,
+                "files": made.files,
+                "packed": self.packed,
+                "unreadable": made.unreadable,
+            },
         )
         return True
 

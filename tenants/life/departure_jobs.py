@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from foundation import outbox, runtime
 from foundation.database import FirmSession
 from foundation.scope import FirmScope
 from foundation.work import job
 from tenants.life import departure, departure_erasing, departure_export
-from tenants.models import Departure
+from tenants.models import Departure, DirectoryEntry
 
 # Work that says nothing for so long has died with its worker.
 SILENT = timedelta(minutes=10)
@@ -38,7 +38,14 @@ def erase(scope: FirmScope, _now: datetime, departure_id: str) -> None:
 def watch(session: FirmSession, now: datetime) -> None:
     """Queue again what was begun and has been silent for ten minutes."""
     rows = session.scalars(
-        select(Departure).where(Departure.firm_id == session.firm_id, Departure.state.in_(JOB_OF))
+        select(Departure).where(
+            Departure.firm_id == session.firm_id,
+            Departure.state.in_(JOB_OF),
+            # Of a hospital that went to another firm nothing is exported or erased for this one.
+            exists().where(
+                DirectoryEntry.tenant_id == Departure.tenant_id, DirectoryEntry.firm_id == session.firm_id
+            ),
+        )
     )
     for row in rows:
         seen = datetime.fromisoformat(row.progress.get("seen_at", row.begun_at.isoformat()))

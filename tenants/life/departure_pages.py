@@ -164,9 +164,11 @@ def sign(code: FromPath[str], visit: NamedDependency[Visit], data: URLEncodedBod
 def erase(code: FromPath[str], visit: NamedDependency[Visit], data: URLEncodedBody[EraseForm]) -> Redirect:
     """Erase the hospital, for good. Its address answers nobody from the first moment on."""
     tenant_id = _tenant(visit, code)
-    _act(
+    row = _act(
         visit, code, BEGINS, lambda s: departure.start_erasure(s, tenant_id, typed=data.typed, now=visit.now)
     )
+    if row.state != "erasing":
+        raise UserMistake(_(departure.CHANGED))
     return redirect("/firm/departures", notice=_("The erasure has begun."))
 
 

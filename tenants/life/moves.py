@@ -22,13 +22,15 @@ from foundation.calendar import local_date
 from foundation.database import FirmSession, HospitalSession, ScopedSession
 from foundation.languages import gettext as _
 from foundation.web.errors import NotFound, UserMistake
-from tenants.life import stages
-from tenants.models import DirectoryEntry, Hospital, HospitalMove, ProcessingAgreement
+from tenants.life import agreement, agreement_moves, stages
+from tenants.models import DirectoryEntry, Hospital, HospitalMove
 from tenants.oversight import firm_audit
 
 FARTHEST = timedelta(days=366)
 MOVABLE = frozenset({"onboarding", "active", "suspended"})
-TERMS = ("purposes", "fields", "channels", "benchmark", "on_end")
+# The most that may be asked per patient and month, and how long the words on an invoice may be.
+MOST_UNIT_FEN = 10_000_000
+LONGEST_WORDS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,9 @@ def ask(session: HospitalSession, firm_code: str, *, moves_at: datetime, now: da
     Raises `UserMistake` for an unknown firm, an hour in the past, a stage or an agreement in the way, or
     while another move is open.
     """
+    state = stages.hold(session)
     hospital = session.get_one(Hospital, session.tenant_id)
-    if hospital.state not in MOVABLE:
+    if state not in MOVABLE:
         raise UserMistake(_("A hospital that is leaving cannot be moved."))
     firm = session.scalar(
         select(DirectoryEntry).where(
@@ -146,6 +149,10 @@ def accept(session: FirmSession, move_id: UUID, offer: Offer, *, now: datetime) 
     _require_open(move, now)
     if offer.unit_fen <= 0 or not offer.name.strip():
         raise UserMistake(_("A price and who bills are needed."))
+    if offer.unit_fen > MOST_UNIT_FEN:
+        raise UserMistake(_("This price cannot be right."))
+    if any(len(words) > LONGEST_WORDS for words in asdict(offer).values() if isinstance(words, str)):
+        raise UserMistake(_("Each line of who bills has at most {most} letters.", most=LONGEST_WORDS))
     if move.accepted_at is None:
         move.accepted_at, move.accepted_by_name = now, session.scope.actor.name
         move.offer = asdict(offer)
@@ -206,6 +213,32 @@ def of_hospital(session: HospitalSession) -> HospitalMove | None:
     )
 
 
+def require_none(session: HospitalSession) -> None:
+    """Whoever lets the hospital leave ends its open move first. Raises `UserMistake` that names it."""
+    move = of_hospital(session)
+    if move is None:
+        return
+    firm = session.scalar(
+        select(DirectoryEntry.code).where(
+            DirectoryEntry.kind == "firm", DirectoryEntry.firm_id == move.to_firm_id
+        )
+    )
+    raise UserMistake(
+        _(
+            "This hospital is to move to the firm {firm} on {day}; withdraw the move first.",
+            firm=firm or "",
+            day=local_date(move.moves_at).isoformat(),
+        )
+    )
+
+
+def drop(session: HospitalSession, move: HospitalMove, *, now: datetime) -> None:
+    """Withdraw a move that cannot be carried out any more, on record."""
+    move.withdrawn_at = now
+    session.flush()
+    _record(session, "tenants.move_withdrawn", move, now)
+
+
 def of_firm(session: FirmSession) -> Sequence[HospitalMove]:
     """All moves to and from the session's firm, the newest first."""
     return session.scalars(
@@ -232,60 +265,17 @@ def due(session: ScopedSession, now: datetime) -> list[UUID]:
     return [move.id for move in rows if move.withdrawn_at is None]
 
 
-def new_agreement(session: HospitalSession, move: HospitalMove, *, now: datetime) -> None:
-    """End the agreement with the old firm and put the same terms into force with the new one: work goes on
-    without a gap.
-    """
-    last = session.scalars(
-        select(ProcessingAgreement)
-        .where(ProcessingAgreement.tenant_id == session.tenant_id)
-        .order_by(ProcessingAgreement.version.desc())
-    ).all()
-    valid_to = None
-    for row in last:
-        if row.signed_at is not None and row.ended_at is None:
-            valid_to = valid_to or row.valid_to
-            row.ended_at, row.ended_by = now, session.scope.actor.name
-    day = local_date(move.moves_at)
-    session.add(
-        ProcessingAgreement(
-            tenant_id=session.tenant_id,
-            version=max((row.version for row in last), default=0) + 1,
-            valid_from=day,
-            valid_to=valid_to if valid_to is None or valid_to >= day else None,
-            signed_for_firm=move.accepted_by_name or "",
-            firm_signed_at=move.accepted_at,
-            signed_for_hospital=move.agreed_by_name or "",
-            hospital_signed_at=move.agreed_at,
-            signed_at=move.agreed_at,
-            created_by=move.asked_by_name,
-            created_at=now,
-            **{key: move.agreement[key] for key in TERMS},
-        )
-    )
-    session.flush()
-
-
 def heard(move: HospitalMove) -> Moved:
     """The move as values."""
     return Moved(move.id, move.moves_at, move.from_firm_id, move.to_firm_id, Offer(**(move.offer or {})))
 
 
 def _agreed(session: HospitalSession, now: datetime) -> dict[str, Any] | None:
-    day = local_date(now)
-    row = session.scalar(
-        select(ProcessingAgreement)
-        .where(
-            ProcessingAgreement.tenant_id == session.tenant_id,
-            ProcessingAgreement.signed_at.is_not(None),
-            ProcessingAgreement.valid_from <= day,
-        )
-        .order_by(ProcessingAgreement.version.desc())
-        .limit(1)
-    )
-    if row is None or row.ended_at is not None or (row.valid_to is not None and row.valid_to < day):
+    row = agreement.row_in_force(session, local_date(now))
+    if row is None:
         return None
-    return {key: getattr(row, key) for key in TERMS}
+    last = row.valid_to.isoformat() if row.valid_to else None
+    return {key: getattr(row, key) for key in agreement_moves.TERMS} | {"valid_to": last}
 
 
 def _locked(session: ScopedSession, move_id: UUID) -> HospitalMove:

@@ -13,7 +13,7 @@ from foundation import audit
 from foundation.database import Database, HospitalSession, PlatformSession
 from foundation.scope import Actor, FirmScope, HospitalScope, PlatformScope
 from tenants import reach
-from tenants.life import moves
+from tenants.life import agreement_moves, moves, stages
 from tenants.models import (
     ApiToken,
     DirectoryEntry,
@@ -40,11 +40,15 @@ def carry_out(database: Database, move_id: UUID, *, now: datetime) -> bool:
             move = session.get(HospitalMove, move_id, with_for_update=True)
             if move is None or not _is_due(move, now):
                 return False
-            _end_keys(session, move, now)
         moved = moves.heard(move)
         with both.hospital(HospitalScope(move.tenant_id, SYSTEM, PURPOSE)) as hospital:
+            if not _may_go(hospital, move):
+                moves.drop(hospital, hospital.merge(move), now=now)
+                return False
             settled = moves.leave(hospital, moved, now)
-            moves.new_agreement(hospital, move, now=now)
+            agreed = agreement_moves.hand_over(hospital, move, now=now)
+        with both.platform(PlatformScope(SYSTEM, PURPOSE)) as session:
+            _end_keys(session, move, now)
         with both.firm(FirmScope(move.from_firm_id, (move.tenant_id,), SYSTEM, PURPOSE)) as old:
             agents = reach.hospital_leaves(old, move.tenant_id)
             firm_audit.note(
@@ -53,7 +57,14 @@ def carry_out(database: Database, move_id: UUID, *, now: datetime) -> bool:
         with both.hospital(HospitalScope(move.tenant_id, SYSTEM, PURPOSE)) as hospital:
             _hand_over(hospital, move)
             moves.arrive(hospital, moved, now)
-            detail = {"from": str(move.from_firm_id), "to": str(move.to_firm_id), "agents": agents}
+            # A firm that is suspended takes a hospital on suspended; the old one's suspension ends here.
+            stages.follow_firm(hospital, now=now)
+            detail = {
+                "from": str(move.from_firm_id),
+                "to": str(move.to_firm_id),
+                "agents": agents,
+                "agreement": agreed,
+            }
             audit.record(hospital, "tenants.moved", now=now, subject=f"move:{move.id}", detail=detail)
         with both.firm(FirmScope(move.to_firm_id, (move.tenant_id,), SYSTEM, PURPOSE)) as new:
             firm_audit.note(
@@ -68,6 +79,13 @@ def carry_out(database: Database, move_id: UUID, *, now: datetime) -> bool:
 def _is_due(move: HospitalMove, now: datetime) -> bool:
     open_ = move.done_at is None and move.withdrawn_at is None
     return open_ and move.accepted_at is not None and move.agreed_at is not None and move.moves_at <= now
+
+
+def _may_go(session: HospitalSession, move: HospitalMove) -> bool:
+    """Whether the hospital is still the old firm's and not leaving; held so until the move is done."""
+    state = stages.hold(session)
+    firm_id = session.scalar(select(Hospital.firm_id).where(Hospital.tenant_id == move.tenant_id))
+    return state in moves.MOVABLE and firm_id == move.from_firm_id
 
 
 def _hand_over(session: HospitalSession, move: HospitalMove) -> None:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from foundation import runtime
 from foundation.database import HospitalSession
 from foundation.scope import PlatformScope
+from foundation.web.errors import UserMistake
 from foundation.work import job
 from tenants.life import firm_stage, moves, moving, stages
+
+log = structlog.get_logger()
+# Whatever a move stumbles over, in the data or in what a higher floor refuses.
+FAILURES = (SQLAlchemyError, UserMistake, LookupError, ValueError, TypeError, ArithmeticError, RuntimeError)
 
 
 @job(firm_stage.FOLLOW, every="*/10 * * * *")
@@ -23,5 +31,12 @@ def carry_out_moves(scope: PlatformScope, now: datetime) -> None:
     database = runtime.current().database
     with database.platform(scope) as session:
         due = moves.due(session, now)
+    failed: list[Exception] = []
     for move_id in due:
-        moving.carry_out(database, move_id, now=now)
+        try:
+            moving.carry_out(database, move_id, now=now)
+        except FAILURES as error:  # the others' hour has come as well
+            log.exception("move not carried out", move=str(move_id))
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup("moves not carried out; tried again in a minute", failed)

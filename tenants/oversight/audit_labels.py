@@ -144,6 +144,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "tenants.departure_begun": ("hospital", mark("Departure begun")),
     "tenants.departure_withdrawn": ("hospital", mark("Departure withdrawn")),
     "tenants.departure_signed": ("hospital", mark("Departure signed")),
+    "tenants.departure_void": ("hospital", mark("Departure's signature void: data changed since the export")),
     "tenants.departure_erasing": ("deletion", mark("Erasure of a hospital begun")),
     "patients.erased": ("deletion", mark("Patient's data erased")),
     "patients.restricted": ("deletion", mark("Patient's data restricted")),
