@@ -19,7 +19,7 @@ from foundation import audit, files
 from foundation.database import HospitalSession
 from foundation.encryption import DataKey
 from foundation.ids import new_id
-from patients import merging, restriction, staging
+from patients import merging, staging
 from patients.enrolment import enrol
 from patients.feeds.files import read_table
 from patients.feeds.headers import Layout, recognise
@@ -34,6 +34,7 @@ from patients.models import (
     Patient,
     Suppression,
 )
+from patients.stopped import stopped
 from patients.suppression import suppress_many
 from tenants.keys import data_key
 from tenants.life import agreement
@@ -265,8 +266,8 @@ def _without_stopped(session: HospitalSession, key: DataKey, parsed: Parsed) -> 
 
     Their rows are counted as rejected, and come back without a word of what the file says of them.
     """
-    stopped = restriction.stopped(session)
-    reasons = {record.row_number: stopped.reason(key, record.record_number) for record in parsed.records}
+    known = stopped(session)
+    reasons = {record.row_number: known.reason(key, record) for record in parsed.records}
     refused = [Rejected(number, reason, ()) for number, reason in reasons.items() if reason is not None]
     if not refused:
         return parsed

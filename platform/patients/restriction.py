@@ -21,11 +21,11 @@ from foundation.ids import new_id
 from foundation.languages import gettext as _
 from foundation.web.errors import UserMistake
 from patients import merging, suppression
-from patients.feeds.records import Reason
 from patients.identity import clean_id
 from patients.models import ContactPoint, DataProblem, Patient, Suppression
 from patients.phones import mask_phone, parse_phone
 from patients.service import patient_or_raise
+from patients.stopped import index_of
 from patients.suppression import RESTRICTED
 from tenants.keys import data_key
 
@@ -104,13 +104,14 @@ def lift(session: HospitalSession, patient_id: UUID, *, reason: str, now: dateti
 def erase(session: HospitalSession, patient_id: UUID, *, now: datetime) -> dict[str, int]:
     """Make the patient a row without a person; the caller has asked `holds`. Returns rows touched by table.
 
-    The keyed index of the record number stays, so that a later list does not bring the person back.
+    The keyed index of the record number stays, so that a later list does not bring the person back under that
+    number (`patients.stopped` says what is recognised and what cannot be any more).
     """
     key = data_key(session)
     patient = restrict(session, patient_id, now=now)
     if patient.erased_at is not None:
         return {}
-    patient.record_index = key.blind_index(patient.record_number)
+    patient.record_index = index_of(key, patient.record_number)
     patient.erased_at, patient.contact_state = now, "no_number"
     session.flush()
     session.execute(
@@ -157,35 +158,6 @@ def correct(session: HospitalSession, patient_id: UUID, wanted: Correction, *, n
         detail={"fields": sorted(set(changed))},
     )
     return sorted(set(changed))
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Record numbers that an import leaves alone: of restricted patients, and (keyed) of erased ones."""
-
-    restricted: frozenset[str]
-    erased: frozenset[bytes]
-
-    def reason(self, key: DataKey, record_number: str) -> Reason | None:
-        """Why a row with this number is rejected, or None."""
-        if record_number in self.restricted:
-            return "restricted_on_request"
-        if self.erased and key.blind_index(record_number) in self.erased:
-            return "erased_on_request"
-        return None
-
-
-def stopped(session: HospitalSession) -> Stopped:
-    """The patients of the hospital whom no list may change or bring back."""
-    rows = session.execute(
-        select(Patient.record_number, Patient.record_index, Patient.erased_at).where(
-            Patient.tenant_id == session.tenant_id, Patient.restricted_at.is_not(None)
-        )
-    ).all()
-    return Stopped(
-        frozenset(row.record_number for row in rows if row.erased_at is None),
-        frozenset(row.record_index for row in rows if row.erased_at is not None and row.record_index),
-    )
 
 
 def _correct_person(patient: Patient, wanted: Correction, key: DataKey) -> list[str]:
