@@ -43,6 +43,10 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # One in ten outpatients is asked unless the hospital's contract says otherwise (D1).
 OUTPATIENT_RATE = Decimal("0.10")
 MOST_BEDS = 20_000
+NAME_LENGTH = 80
+DEPARTMENT_LENGTH = 80
+# RFC 5321, 4.5.3.1.3: the longest address that can be written to.
+EMAIL_LENGTH = 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +161,8 @@ def invite_person(
     counts once they have taken it. Raises `UserMistake`.
     """
     wanted = signin.normal_email(email)
-    if not EMAIL.fullmatch(wanted):
-        raise UserMistake(_("This is not an e-mail address: {email}", email=email.strip()))
+    if len(wanted) > EMAIL_LENGTH or not EMAIL.fullmatch(wanted):
+        raise UserMistake(_("This is not an e-mail address: {email}", email=email.strip()[:EMAIL_LENGTH]))
     _check_side(session, role, tenant_id)
     person = session.scalar(select(Person).where(Person.email == wanted))
     side = (None if tenant_id else session.firm_id, tenant_id)
@@ -178,6 +182,7 @@ def invite_person(
         department_id=department_id,
         now=now,
         accepted=person.password_hash is None,
+        typed=(_named(name), wanted),
     )
     note(session, "tenants.person_invited", now=now, subject=f"person:{person.id}", role=role.value)
     if person.password_hash is not None:
@@ -224,10 +229,12 @@ def add_member(
     tenant_id: UUID | None = None,
     department_id: UUID | None = None,
     accepted: bool = True,
+    typed: tuple[str, str] = ("", ""),
 ) -> None:
     """Give a role (角色); again is the same. An operator's role has neither firm nor hospital.
 
-    One that is not `accepted` counts once the person has taken it.
+    One that is not `accepted` counts once the person has taken it; `typed` are the name and the address or
+    masked number as the inviter gave them.
     """
     session.execute(
         insert(Membership)
@@ -241,6 +248,8 @@ def add_member(
             created_at=now,
             created_by=session.scope.actor.id,
             accepted_at=now if accepted else None,
+            offered_name=typed[0],
+            offered_contact=typed[1],
         )
         .on_conflict_do_nothing()
     )
@@ -316,6 +325,8 @@ def _named(name: str) -> str:
     plain = name.strip()
     if not plain:
         raise UserMistake(_("A name is missing."))
+    if len(plain) > NAME_LENGTH:
+        raise UserMistake(_("A name has 1 to {count} letters.", count=NAME_LENGTH))
     return plain
 
 

@@ -132,6 +132,8 @@ def _change_membership() -> None:
     op.add_column("membership", sa.Column("created_by", sa.Uuid(), nullable=True))
     op.add_column("membership", sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("membership", sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("membership", sa.Column("offered_name", sa.Text(), server_default="", nullable=False))
+    op.add_column("membership", sa.Column("offered_contact", sa.Text(), server_default="", nullable=False))
 
 
 def _change_patient() -> None:

@@ -81,10 +81,15 @@ def invite(
         department_id=wanted.department_id,
         now=now,
         accepted=False,
+        typed=(_name_of(wanted), _shown_contact(wanted)),
     )
     at = str(wanted.tenant_id or "")
     record(session, "tenants.person_invited", person.id, now=now, role=wanted.role.value, at=at)
-    return Outcome(wanted.name.strip()) if entered else _invitation(session, person, settings, now)
+    if entered:
+        # Where messages are sent the answer is the same as for somebody new: it tells nobody who is here.
+        channel: invitations.Channel = "phone" if mobiles.read(wanted.contact) else "email"
+        return Outcome(wanted.name.strip(), sent=invitations.sends(settings, channel))
+    return _invitation(session, person, settings, now)
 
 
 def invite_again(
@@ -93,7 +98,7 @@ def invite_again(
     """A fresh invitation; links sent before open nothing any more."""
     person, _held = held_by(session, manager, person_id)
     if has_entered(session, person):
-        raise UserMistake(_("{name} has a password already.", name=person.name))
+        raise UserMistake(_("This offer waits for its answer; a link is not needed."))
     _only_ours(session, manager, person)
     invitations.withdraw(session, person_id, now=now)
     record(session, "tenants.person_invited", person_id, now=now, again=True)
@@ -147,6 +152,9 @@ def unlink(session: SideSession, manager: Manager, person_id: UUID, *, now: date
 
 
 def _check(session: SideSession, manager: Manager, wanted: Wanted) -> None:
+    _name_of(wanted)
+    if len(wanted.contact) > service.EMAIL_LENGTH:
+        raise UserMistake(_("An e-mail address has at most {count} letters.", count=service.EMAIL_LENGTH))
     if wanted.role not in manager.gives:
         raise UserMistake(_("You cannot give or take away this role."))
     if (SIDES[wanted.role] == "hospital") is (wanted.tenant_id is None):
@@ -167,6 +175,19 @@ def _check(session: SideSession, manager: Manager, wanted: Wanted) -> None:
     )
     if session.scalar(twice) is not None:
         raise UserMistake(_("This person holds that role already."))
+
+
+def _name_of(wanted: Wanted) -> str:
+    name = wanted.name.strip()
+    if not name or len(name) > service.NAME_LENGTH:
+        raise UserMistake(_("A name has 1 to {count} letters.", count=service.NAME_LENGTH))
+    return name
+
+
+def _shown_contact(wanted: Wanted) -> str:
+    """What the inviter typed, as lists show it: the address, or the number masked."""
+    digits = mobiles.read(wanted.contact)
+    return signin.normal_email(wanted.contact) if digits is None else mobiles.masked(digits)
 
 
 def _keep_to_one_side(session: SideSession, manager: Manager, person: Person, tenant_id: UUID | None) -> None:
@@ -190,13 +211,10 @@ def _new_person(session: SideSession, wanted: Wanted, now: datetime) -> Person:
     digits = mobiles.read(contact)
     if digits is None and not service.EMAIL.fullmatch(signin.normal_email(contact)):
         raise UserMistake(_("Type an e-mail address or a mobile number: {text}", text=contact))
-    name = wanted.name.strip()
-    if not name:
-        raise UserMistake(_("A name is missing."))
     person = Person(
         id=new_id(),
         email=signin.normal_email(contact) if digits is None else None,
-        name=name,
+        name=_name_of(wanted),
         language=wanted.language,
         failures=0,
         created_at=now,
@@ -218,7 +236,10 @@ def _invitation(session: SideSession, person: Person, settings: Settings, now: d
 
 
 def _only_ours(session: SideSession, manager: Manager, person: Person) -> None:
-    if belongs_to_others(session, manager, person.id):
-        raise UserMistake(
-            _("{name} also works elsewhere; this is left to the platform's operator.", name=person.name)
-        )
+    """The account is this side's own: nobody else's, and its owner has taken a role here."""
+    taken = select(Membership.id).where(
+        Membership.person_id == person.id, Membership.accepted_at.is_not(None), manager.within()
+    )
+    foreign = person.password_hash is not None and session.scalar(taken.limit(1)) is None
+    if foreign or belongs_to_others(session, manager, person.id):
+        raise UserMistake(_("This account also belongs elsewhere; this is left to the platform's operator."))

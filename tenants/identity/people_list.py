@@ -40,7 +40,9 @@ class InvitationLine:
 
 @dataclass(frozen=True, slots=True)
 class PersonLine:
-    """Somebody with a role at a firm or one of its hospitals. `state`: active, invited, locked, closed."""
+    """Somebody with a role at a firm or one of its hospitals. `state`: active, invited, offered, locked,
+    closed. Until a first role here is taken it is what the inviter typed, and nothing of the account.
+    """
 
     person_id: UUID
     name: str
@@ -125,6 +127,8 @@ def _line(
         for member, department in members
     )
     entered = person.password_hash is not None or provider is not None
+    if all(member.accepted_at is None for member, _ in members):
+        return _offered(person, members, roles, None if entered else invitation, entered=entered)
     closed = person.disabled_at is not None or all(member.closed_at for member, _ in members)
     return PersonLine(
         person_id=person.id,
@@ -136,6 +140,30 @@ def _line(
         has_factor=person.totp_confirmed_at is not None,
         provider=provider,
         invitation=None if entered else invitation,
+    )
+
+
+def _offered(
+    person: Person,
+    members: list[tuple[Membership, str | None]],
+    roles: tuple[RoleLine, ...],
+    invitation: InvitationLine | None,
+    *,
+    entered: bool,
+) -> PersonLine:
+    """Somebody who has taken no role here: whether and as whom an address has an account is not told."""
+    typed = [member for member, _ in members if member.offered_name]
+    state = "offered" if entered else "invited"
+    return PersonLine(
+        person_id=person.id,
+        name=typed[-1].offered_name if typed else "",
+        contact=typed[-1].offered_contact if typed else "",
+        roles=roles,
+        state="closed" if all(member.closed_at for member, _ in members) else state,
+        last_seen=None,
+        has_factor=False,
+        provider=None,
+        invitation=invitation,
     )
 
 

@@ -228,6 +228,10 @@ def _department(session: SideSession, role: Role, tenant_id: UUID | None, name: 
     plain = name.strip()
     if not plain:
         raise UserMistake(_("Which department does this person head?"))
+    if len(plain) > service.DEPARTMENT_LENGTH:
+        raise UserMistake(
+            _("A department's name has at most {count} letters.", count=service.DEPARTMENT_LENGTH)
+        )
     return service.add_departments(session, tenant_id, [plain])[plain]
 
 

@@ -64,7 +64,8 @@ class RecoveryCode(PlatformRow):
 class Membership(PlatformRow):
     """A person's role at a firm or at a hospital (成员身份); one person may hold several.
 
-    A role given to an account that already exists counts only once the person has accepted it. While
+    A role given to an account that already exists counts only once the person has accepted it; until then
+    its side sees what its inviter typed (`offered_name`, `offered_contact`) and nothing of the account. While
     `closed_at` is set the side has closed it: it counts for nothing.
     """
 
@@ -78,6 +79,8 @@ class Membership(PlatformRow):
     created_by: Mapped[UUID | None]
     accepted_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    offered_name: Mapped[str] = mapped_column(default="", server_default="")
+    offered_contact: Mapped[str] = mapped_column(default="", server_default="")
     __table_args__ = (
         CheckConstraint("(firm_id IS NOT NULL)::int + (tenant_id IS NOT NULL)::int <= 1", name="one_side"),
         Index(
