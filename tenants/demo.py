@@ -55,5 +55,12 @@ def groups(database: Database) -> list[DemoGroup]:
             if member.role == role
         )
         if people:
-            made.append(DemoGroup(role_name(role), people[:SHOWN_PER_ROLE]))
+            made.append(DemoGroup(role_name(role), _shown(people)))
     return made
+
+
+def _shown(people: tuple[DemoPerson, ...]) -> tuple[DemoPerson, ...]:
+    """The first of a role and the newest: whoever came last is part of a story that goes on."""
+    if len(people) <= SHOWN_PER_ROLE:
+        return people
+    return (*people[: SHOWN_PER_ROLE - 1], people[-1])

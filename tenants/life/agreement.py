@@ -291,11 +291,13 @@ def sign_usual(
     now: datetime,
     valid_from: date | None = None,
     valid_to: date | None = None,
+    for_hospital: str = "",
 ) -> ProcessingAgreement:
     """Write down as signed what is usually agreed, for a hospital whose contract lies before whoever makes
     it: the command line and the demo. The same again returns what is in force.
 
-    `by` stands for both sides; days are days in Asia/Shanghai, both included.
+    `by` stands for both sides unless somebody is named for the hospital; days are days in Asia/Shanghai,
+    both included.
     """
     found = session.scalar(
         select(ProcessingAgreement)
@@ -317,7 +319,7 @@ def sign_usual(
         valid_to=valid_to,
         signed_for_firm=by,
         firm_signed_at=now,
-        signed_for_hospital=by,
+        signed_for_hospital=for_hospital or by,
         hospital_signed_at=now,
         signed_at=now,
         created_by=by,

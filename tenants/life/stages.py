@@ -33,7 +33,7 @@ STAGES: dict[str, str] = {
     "active": mark("Active"),
     "suspended": mark("Suspended"),
     "leaving": mark("Leaving"),
-    "left": mark("Left"),
+    "left": mark("Has left"),
 }
 TONES = {"onboarding": "info", "active": "good", "suspended": "warn", "leaving": "warn", "left": "neutral"}
 

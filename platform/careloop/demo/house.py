@@ -118,7 +118,7 @@ def _ask_to_look(stage: Stage, hospital: StageHospital, now: datetime) -> None:
     with stage.firm() as session:
         operator = session.scalars(select(Person).where(Person.email == OPERATOR.email)).one()
     with stage.hospital(hospital, Actor("person", operator.id, operator.name)) as session:
-        support.ask(session, reason="昨晚的名单导入用时过长，查看导入记录。", minutes=30, now=now)
+        support.ask(session, reason="客服反映反馈台账昨晚打开缓慢，查看台账页面。", minutes=30, now=now)
 
 
 def _ask_for_a_copy(stage: Stage, hospital: StageHospital, now: datetime) -> None:

@@ -27,7 +27,8 @@ from foundation.calendar import first_of_month, local_date
 from foundation.database import Database, FirmSession, HospitalSession
 from foundation.ids import new_id
 from foundation.scope import Actor, FirmScope, HospitalScope, PlatformScope
-from tenants.life.agreement import sign_usual
+from tenants.life.agreement import USUAL_PURPOSES, sign_usual
+from tenants.life.agreement_drafts import assess
 from tenants.life.onboarding import prepare
 from tenants.rights import Role
 from tenants.service import (
@@ -47,6 +48,7 @@ SELLER = Seller(
     account="6200 0000 0000 0000",
     tax_number="91130100DEMO00000X",
 )
+ASSESSED = "数据仅限随访所需,号码与原话加密保存,列表脱敏,查看留痕;影响有限,已采取的措施与风险相称。"
 TELLER = Actor.system("careloop demo")
 
 
@@ -129,7 +131,16 @@ def _add_hospital(stage: Stage, cast: DemoHospital, now: datetime) -> None:
     )
     with stage.hospital(stage.hospitals[-1]) as session:
         prepare(session, now=now)
-        sign_usual(session, by=FIRM_NAME, now=now)
+        sign_usual(session, by=FIRM_NAME, for_hospital=actors["hospital_gm"].name, now=now)
+        for purpose in USUAL_PURPOSES:
+            assess(
+                session,
+                purpose,
+                assessed_on=local_date(now),
+                assessed_by=actors["hospital_admin"].name,
+                summary=ASSESSED,
+                now=now,
+            )
         ensure_contract(
             session,
             starts_on=first_of_month(local_date(now)),
