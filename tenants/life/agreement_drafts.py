@@ -6,6 +6,8 @@ version, and the old one stays to be read.
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -24,7 +26,10 @@ from tenants.life import agreement
 from tenants.models import ImpactAssessment, ProcessingAgreement, SubProcessor
 
 PDF = "application/pdf"
-MAGIC = b"%PDF-"
+MAGIC, END = b"%PDF-", b"%%EOF"
+# The end of a PDF stands in its last kilobyte; behind it no other file begins.
+END_WITHIN = 1024
+ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b\x08")
 LARGEST = 10_000_000
 NAME_LENGTH, SUMMARY_LENGTH = 80, 4000
 
@@ -291,8 +296,18 @@ def _serialise(session: HospitalSession) -> None:
     )
 
 
+def _is_pdf(content: bytes) -> bool:
+    """Whether it begins and ends as a PDF, is no archive to whoever reads it from its end (ZIP), and no other
+    archive begins behind it.
+    """
+    end = content.rfind(END, max(0, len(content) - END_WITHIN))
+    if not content.startswith(MAGIC) or end < 0 or any(mark in content[end:] for mark in ARCHIVES):
+        return False
+    return not zipfile.is_zipfile(io.BytesIO(content))
+
+
 def _keep(session: HospitalSession, name: str, content: bytes, now: datetime) -> UUID:
-    if not content.startswith(MAGIC):
+    if not _is_pdf(content):
         raise UserMistake(_("Only a PDF document is kept."))
     if len(content) > LARGEST:
         raise UserMistake(_("The document is larger than 10 MB."))

@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 HEADER = "病案号,住院次数,姓名,联系电话,身份证号,入院日期,出院日期,出院科室,主要诊断,离院方式"
 ROW = "R900001,1,王一,13812345678,,2026-09-01,2026-09-13,骨科,骨折,1"
 MAY = date(2026, 5, 1)
-PDF = b"%PDF-1.7 a signed paper"
+PDF = b"%PDF-1.7 a signed paper\n%%EOF\n"
 
 
 def expire(world: World, hospital: TestHospital, last: date = TODAY - DAY, **changes: Any) -> None:

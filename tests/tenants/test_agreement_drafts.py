@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ from foundation.web.errors import UserMistake
 from tenants.life import agreement, agreement_drafts
 
 DAY = timedelta(days=1)
-PDF = b"%PDF-1.7 a signed paper"
+PDF = b"%PDF-1.7 a signed paper\n%%EOF\n"
 
 
 # ------------------------------------------------------------------------------------------- writing it
@@ -92,6 +94,34 @@ def test_papers_are_pdf_and_a_signed_one_stays(world: World) -> None:
         assert agreement_drafts.document(session, row.document_file_id, now=NOW) == ("协议.pdf", PDF)
         with pytest.raises(UserMistake):
             agreement_drafts.attach(session, row.id, "另一份.pdf", PDF, now=NOW)
+
+
+def archive(comment: bytes = b"") -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as into:
+        into.writestr("a.txt", "x")
+        into.comment = comment
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"%PDF-1.7 breaks off",
+        b" " + PDF,
+        PDF + b"x" * 1024,
+        PDF + archive(),
+        PDF + archive(b"%%EOF"),
+        PDF + b"7z\xbc\xaf\x27\x1c",
+        b"%PDF-<script>alert(1)</script>",
+    ],
+)
+def test_what_is_no_whole_pdf_or_something_else_as_well_is_not_kept(world: World, content: bytes) -> None:
+    with world.hospital(world.heqing) as session:
+        row = agreement_drafts.versions(session)[0]
+        with pytest.raises(UserMistake):
+            agreement_drafts.attach(session, row.id, "协议.pdf", content, now=NOW)
+        assert row.document_file_id is None
 
 
 def test_an_assessment_is_not_made_on_a_day_to_come(world: World) -> None:

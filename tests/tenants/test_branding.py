@@ -24,29 +24,41 @@ from tenants.life.branding import BrandFace, NewBrand
 from tenants.models import Brand
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+HEAD, END = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
+
+
+def head(width: int, height: int) -> bytes:
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+
+
 def png(width: int = 120, height: int = 40) -> bytes:
     """A grey picture of this size."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = b"".join(b"\0" + b"\x80" * width for _ in range(height))
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
+    return HEAD + head(width, height) + chunk(b"IDAT", zlib.compress(rows)) + END
+
+
+FRAME = b"\xff\xc0\x00\x0b\x08" + struct.pack(">HH", 30, 90) + b"\x01\x01\x11\x00"
+SCAN = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + b"\x12\x34\xff\x00\x56"
+APP = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+JPEG = b"\xff\xd8" + APP + FRAME + SCAN + b"\xff\xd9"
+
+
+def riff(*parts: tuple[bytes, bytes]) -> bytes:
+    body = b"WEBP" + b"".join(
+        kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+        for kind, content in parts
     )
+    return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-JPEG = (
-    b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xc0\x00\x11\x08"
-    + struct.pack(">HH", 30, 90)
-)
-WEBP = b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x10\x00\x00\x00" + b"\x59\x00\x00" + b"\x1d\x00\x00"
+LOSSLESS = b"\x2f" + struct.pack("<I", 89 | 29 << 14) + b"\0" * 4
+EXTENDED = b"\x10\x00\x00\x00" + b"\x59\x00\x00" + b"\x1d\x00\x00"
+WEBP = riff((b"VP8X", EXTENDED), (b"VP8L", LOSSLESS))
+SCRIPT = b"<script>alert(1)</script>"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +70,27 @@ WEBP = b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x10\x00\x00\x00" + b"\x59\
         (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", None),
         (b"<html><script>alert(1)</script>", None),
         (b"GIF89a" + b"\0" * 20, None),
+        (riff((b"VP8L", LOSSLESS)), logos.Picture("image/webp", 90, 30)),
         (png()[:40], None),
+        (png() + SCRIPT, None),
+        (png() + b"\0", None),
+        (png()[: -len(END)] + SCRIPT + END, None),
+        (HEAD + SCRIPT + png()[len(HEAD) :], None),
+        (HEAD + head(9, 9) + END, None),
+        (HEAD + head(9, 9) + chunk(b"IDAT", SCRIPT) + END, None),
+        (HEAD + head(9, 9) + SCRIPT * 4 + END, None),
+        (png().replace(b"IDAT", b"IDAU"), None),
+        (JPEG + SCRIPT, None),
+        (JPEG + SCRIPT + b"\xff\xd9", None),
+        (JPEG[:-2], None),
+        (b"\xff\xd8" + APP + SCAN + b"\xff\xd9", None),
+        (b"\xff\xd8" + APP + FRAME + b"\xff\xd9", None),
+        (WEBP + SCRIPT, None),
+        (riff(), None),
+        (riff((b"VP8X", EXTENDED)), None),
+        (riff((b"VP8L", b"")), None),
+        (riff((b"VP8 ", SCRIPT)), None),
+        (WEBP[:-1], None),
         (b"", None),
     ],
 )
