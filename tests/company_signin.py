@@ -39,7 +39,7 @@ def set_up(
     with platform(world) as session:
         session.execute(update(Person).where(Person.id == person_id).values(email=MAIL))
         wanted = Settings("医院账号", provider.url, CLIENT_ID, SECRET, required=False, vouches=vouches)
-        made = providers.save(session, side, wanted, person_id=person_id, now=NOW)
+        made = providers.save(session, side, wanted, person_id=person_id, now=NOW, local=True)
         made.required = required
         return made.id
 

@@ -60,9 +60,11 @@ class Browser:
 
 
 @contextmanager
-def browsing(db: Database, *, demo: bool = False, clock: SetClock | None = None) -> Iterator[Browser]:
+def browsing(
+    db: Database, *, demo: bool = False, clock: SetClock | None = None, local_providers: bool = True
+) -> Iterator[Browser]:
     """A browser without anybody signed in, on an application over this database."""
-    settings = Settings(master_key=MASTER, demo=demo)
+    settings = Settings(master_key=MASTER, demo=demo, allow_local_providers=local_providers)
     master = db.master_key or MasterKey(b"0" * 32)
     runtime = Runtime(settings, db, clock or SetClock(NOW), master)
     with TestClient(create_app(runtime), raise_server_exceptions=False) as client:

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     sms_url: SecretStr | None = Field(None, description="http(s) gateway that takes {to, text} as JSON")
     sms_token: SecretStr | None = Field(None, description="bearer token of the SMS gateway")
     demo: bool = Field(False, description="the demo's people may be entered with one click")
+    allow_local_providers: bool = Field(
+        False, description="company sign-in may lie on this machine: for trying it out"
+    )
     log_days: int = Field(
         1095, le=36_500, description="days that sign-ins and refusals are kept; no fewer than 180"
     )
@@ -119,6 +122,11 @@ class Settings(BaseSettings):
     def proxies(self) -> tuple[Network, ...]:
         """The networks of our own proxies."""
         return networks_of(self.trusted_proxies)
+
+    @property
+    def local_providers(self) -> bool:
+        """Whether a company sign-in may lie on this machine."""
+        return self.demo or self.allow_local_providers
 
     @property
     def site(self) -> str:

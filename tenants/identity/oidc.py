@@ -24,6 +24,7 @@ from joserfc.jwk import KeySet
 from urllib3.exceptions import HTTPError
 
 from foundation.languages import gettext as _
+from tenants.identity.outward import LOOPBACK, is_reached_outside, is_safe
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 SCOPES = "openid email profile"
@@ -32,7 +33,6 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 TIMEOUT = (5, 10)
 MOST_BYTES = 1_000_000
 LEEWAY_SECONDS = 60
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What an ID token says when two factors were used (RFC 8176).
 TWO_FACTORS = "mfa"
 
@@ -43,13 +43,14 @@ class ProviderTrouble(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where a provider is spoken to, by its own word."""
+    """Where a provider is spoken to, by its own word; `local`: on this machine too."""
 
     issuer: str
     authorization: str
     token: str
     keys: str
     userinfo: str | None
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +79,14 @@ class Identity:
     two_factors: bool
 
 
-def is_safe(address: str) -> bool:
-    """Whether an address may be spoken to: https, or this machine."""
-    parts = urlsplit(address)
-    if parts.username is not None or not parts.hostname:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-
-
 def new_proof() -> Proof:
     """A fresh nonce and verifier, 256 bits each."""
     return Proof(secrets.token_urlsafe(32), secrets.token_urlsafe(48))
 
 
-def discover(issuer: str) -> Endpoints:
-    """Ask the issuer for its endpoints; raises `ProviderTrouble`."""
-    told = _read(issuer.rstrip("/") + WELL_KNOWN)
+def discover(issuer: str, *, local: bool = False) -> Endpoints:
+    """Ask the issuer for its endpoints; raises `ProviderTrouble`. With `local` it may lie on this machine."""
+    told = _read(issuer.rstrip("/") + WELL_KNOWN, local=local)
     if told.get("issuer") != issuer:
         raise ProviderTrouble(
             _(
@@ -107,8 +100,8 @@ def discover(issuer: str) -> Endpoints:
     for name in wanted + optional:
         address = told.get(name)
         # An issuer elsewhere must not lead us to an address of this machine.
-        local = urlsplit(str(address)).hostname in LOOPBACK and urlsplit(issuer).hostname not in LOOPBACK
-        if not isinstance(address, str) or not is_safe(address) or local:
+        here = local and urlsplit(issuer).hostname in LOOPBACK
+        if not isinstance(address, str) or not is_safe(address, local=here):
             raise ProviderTrouble(_("The provider names no safe address for {name}.", name=name))
     return Endpoints(
         issuer,
@@ -116,6 +109,7 @@ def discover(issuer: str) -> Endpoints:
         told["token_endpoint"],
         told["jwks_uri"],
         told.get("userinfo_endpoint"),
+        local,
     )
 
 
@@ -138,7 +132,7 @@ def identity(endpoints: Endpoints, client: Client, code: str, proof: Proof, *, a
     claims = _verified(endpoints, client, raw, proof, access if isinstance(access, str) else None, at)
     email, sure = claims.get("email"), claims.get("email_verified")
     if email is None and endpoints.userinfo and isinstance(access, str):
-        more = _read(endpoints.userinfo, access)
+        more = _read(endpoints.userinfo, access, local=endpoints.local)
         if more.get("sub") == claims["sub"]:
             email, sure = more.get("email"), more.get("email_verified")
     methods = claims.get("amr")
@@ -155,6 +149,7 @@ def key_count(endpoints: Endpoints) -> int:
 
 
 def _exchange(endpoints: Endpoints, client: Client, code: str, proof: Proof) -> dict[str, Any]:
+    _require_outward(endpoints.token, local=endpoints.local)
     try:
         with _session(client) as session:
             answer = session.fetch_token(
@@ -199,7 +194,7 @@ def _verified(
 
 
 def _keys(endpoints: Endpoints) -> KeySet:
-    told = _read(endpoints.keys)
+    told = _read(endpoints.keys, local=endpoints.local)
     try:
         found = KeySet.import_key_set({"keys": list(told["keys"])})
     except (JoseError, ValueError, TypeError, KeyError) as error:
@@ -209,8 +204,9 @@ def _keys(endpoints: Endpoints) -> KeySet:
     return found
 
 
-def _read(address: str, access: str | None = None) -> dict[str, Any]:
+def _read(address: str, access: str | None = None, *, local: bool) -> dict[str, Any]:
     """One JSON object, of limited size and without following redirects."""
+    _require_outward(address, local=local)
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {access}"} if access else {})
     try:
         with requests.get(
@@ -233,6 +229,16 @@ def _read(address: str, access: str | None = None) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise ProviderTrouble(_("The provider's answer at {address} cannot be read.", address=address))
     return told
+
+
+def _require_outward(address: str, *, local: bool) -> None:
+    """Raises `ProviderTrouble` for what is no public address, resolved at this moment."""
+    try:
+        good = is_safe(address, local=local) and is_reached_outside(address, local=local)
+    except (OSError, ValueError) as error:
+        raise ProviderTrouble(_unreachable(address)) from error
+    if not good:
+        raise ProviderTrouble(_("The provider lies at an address within this network; it must be public."))
 
 
 def _unreachable(address: str) -> str:

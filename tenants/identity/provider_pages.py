@@ -61,10 +61,12 @@ def firm_provider(request: Request[Any, Any, Any], visit: NamedDependency[Visit]
 
 
 @post("/firm/signin-provider", needs=Action.MANAGE_SIGNIN, sync_to_thread=True)
-def save_firm_provider(visit: NamedDependency[Visit], data: URLEncodedBody[ProviderForm]) -> Redirect:
+def save_firm_provider(
+    visit: NamedDependency[Visit], runtime: NamedDependency[Runtime], data: URLEncodedBody[ProviderForm]
+) -> Redirect:
     """Set it up or change it."""
     with visit.firm(Action.MANAGE_SIGNIN) as session:
-        _save(session, visit, data)
+        _save(session, visit, data, local=runtime.settings.local_providers)
     return redirect("/firm/signin-provider", notice=_("Saved."))
 
 
@@ -77,11 +79,11 @@ def switch_firm_provider(visit: NamedDependency[Visit], data: URLEncodedBody[Swi
 
 
 @post("/firm/signin-provider/test", needs=Action.MANAGE_SIGNIN, reads=True, sync_to_thread=True)
-def test_firm_provider(visit: NamedDependency[Visit]) -> Response[str]:
+def test_firm_provider(visit: NamedDependency[Visit], runtime: NamedDependency[Runtime]) -> Response[str]:
     """Ask the provider whether it answers."""
     with visit.firm(Action.MANAGE_SIGNIN) as session:
         found = providers.of_side(session, _side(session))
-    return _tested(found)
+    return _tested(found, runtime)
 
 
 @get("/h/{code:str}/signin-provider", needs=Action.MANAGE_SIGNIN, sync_to_thread=True)
@@ -96,11 +98,14 @@ def hospital_provider(
 
 @post("/h/{code:str}/signin-provider", needs=Action.MANAGE_SIGNIN, sync_to_thread=True)
 def save_hospital_provider(
-    code: FromPath[str], visit: NamedDependency[Visit], data: URLEncodedBody[ProviderForm]
+    code: FromPath[str],
+    visit: NamedDependency[Visit],
+    runtime: NamedDependency[Runtime],
+    data: URLEncodedBody[ProviderForm],
 ) -> Redirect:
     """Set it up or change it."""
     with visit.hospital(code, Action.MANAGE_SIGNIN) as session:
-        _save(session, visit, data)
+        _save(session, visit, data, local=runtime.settings.local_providers)
     return redirect(f"/h/{code}/signin-provider", notice=_("Saved."))
 
 
@@ -115,11 +120,13 @@ def switch_hospital_provider(
 
 
 @post("/h/{code:str}/signin-provider/test", needs=Action.MANAGE_SIGNIN, reads=True, sync_to_thread=True)
-def test_hospital_provider(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+def test_hospital_provider(
+    code: FromPath[str], visit: NamedDependency[Visit], runtime: NamedDependency[Runtime]
+) -> Response[str]:
     """Ask the provider whether it answers."""
     with visit.hospital(code, Action.MANAGE_SIGNIN) as session:
         found = providers.of_side(session, _side(session))
-    return _tested(found)
+    return _tested(found, runtime)
 
 
 # ------------------------------------------------------------------------------------------ the way through
@@ -168,7 +175,7 @@ def leave_for_provider(
     if found is None:
         raise UserMistake(_("There is no company sign-in under this code."))
     try:
-        endpoints = oidc.discover(found.issuer)
+        endpoints = oidc.discover(found.issuer, local=runtime.settings.local_providers)
     except oidc.ProviderTrouble as trouble:
         raise UserMistake(str(trouble)) from trouble
     browser = request.cookies.get(providers.BROWSER_COOKIE) or secrets.token_urlsafe(signin.TOKEN_BYTES)
@@ -228,7 +235,7 @@ def _identity(
 ) -> oidc.Identity:
     if error or not code:
         raise oidc.ProviderTrouble(_("The company sign-in was broken off there."))
-    endpoints = oidc.discover(attempt.issuer)
+    endpoints = oidc.discover(attempt.issuer, local=runtime.settings.local_providers)
     client = oidc.Client(attempt.client_id, attempt.secret, site(request) + RETURN)
     return oidc.identity(endpoints, client, code, attempt.proof, at=entry.phone_time(runtime.clock))
 
@@ -253,7 +260,7 @@ def _settings(
     )
 
 
-def _save(session: FirmSession | HospitalSession, visit: Visit, data: ProviderForm) -> None:
+def _save(session: FirmSession | HospitalSession, visit: Visit, data: ProviderForm, *, local: bool) -> None:
     wanted = providers.Settings(
         label=data.label,
         issuer=data.issuer,
@@ -262,7 +269,9 @@ def _save(session: FirmSession | HospitalSession, visit: Visit, data: ProviderFo
         required=data.required == "yes",
         vouches=data.vouches == "yes",
     )
-    saved = providers.save(session, _side(session), wanted, person_id=visit.person.id, now=visit.now)
+    saved = providers.save(
+        session, _side(session), wanted, person_id=visit.person.id, now=visit.now, local=local
+    )
     _note(
         session, "tenants.provider_saved", saved, visit,
         issuer=saved.issuer, required=saved.required, vouches=saved.vouches_second_factor,
@@ -277,12 +286,12 @@ def _switch(session: FirmSession | HospitalSession, visit: Visit, *, on: bool) -
     _note(session, "tenants.provider_switched", found, visit, on=on)
 
 
-def _tested(found: IdentityProvider | None) -> Response[str]:
+def _tested(found: IdentityProvider | None, runtime: Runtime) -> Response[str]:
     """What the provider answers, in one sentence; the transaction is over."""
     if found is None:
         raise UserMistake(_("There is no company sign-in yet."))
     try:
-        count = oidc.key_count(oidc.discover(found.issuer))
+        count = oidc.key_count(oidc.discover(found.issuer, local=runtime.settings.local_providers))
     except oidc.ProviderTrouble as trouble:
         return fragment("tenants/_provider_tested.html", trouble=str(trouble), count=0)
     return fragment("tenants/_provider_tested.html", trouble=None, count=count)

@@ -21,7 +21,7 @@ from foundation.ids import new_id
 from foundation.languages import gettext as _
 from foundation.languages import mark
 from foundation.web.errors import UserMistake
-from tenants.identity import confined, oidc, signin
+from tenants.identity import confined, oidc, outward, signin
 from tenants.keys import platform_key
 from tenants.models import (
     DirectoryEntry,
@@ -35,6 +35,7 @@ from tenants.models import (
 GOOD_FOR = timedelta(minutes=10)
 KEPT_FOR = timedelta(days=1)
 LABEL_LENGTH = 40
+LONGEST = 2000
 BROWSER_COOKIE = "careloop_provider"
 
 # Why a sign-in through a provider was refused, as the person reads it; the key stands in the record.
@@ -138,9 +139,15 @@ def by_code(session: ScopedSession, code: str) -> IdentityProvider | None:
 
 
 def save(
-    session: ScopedSession, side: Side, wanted: Settings, *, person_id: UUID, now: datetime
+    session: ScopedSession,
+    side: Side,
+    wanted: Settings,
+    *,
+    person_id: UUID,
+    now: datetime,
+    local: bool = False,
 ) -> IdentityProvider:
-    """Set up or change the provider of a side. Raises `UserMistake`.
+    """Set up or change the provider of a side; with `local` on this machine too. Raises `UserMistake`.
 
     Another issuer is another world: the secret has to be typed anew, so that it never goes to a stranger,
     and who was linked is forgotten, because one issuer's `sub` says nothing at another.
@@ -148,8 +155,12 @@ def save(
     label, issuer, client_id = wanted.label.strip(), wanted.issuer.strip(), wanted.client_id.strip()
     if not label or len(label) > LABEL_LENGTH or not client_id:
         raise UserMistake(_("A name and a client id are needed."))
-    if not oidc.is_safe(issuer) or "?" in issuer or "#" in issuer:
-        raise UserMistake(_("The issuer is an address that begins with https://."))
+    if len(issuer) > LONGEST or len(client_id) > LONGEST or len(wanted.secret) > LONGEST:
+        raise UserMistake(
+            _("The issuer, the client id and the secret have at most {count} letters.", count=LONGEST)
+        )
+    if not outward.is_safe(issuer, local=local) or "?" in issuer or "#" in issuer:
+        raise UserMistake(_("The issuer is a public address that begins with https://."))
     found = session.scalar(select(IdentityProvider).where(side.is_of()).with_for_update())
     moved = found is None or found.issuer != issuer or found.client_id != client_id
     if moved and not wanted.secret:

@@ -33,7 +33,7 @@ def platform(world: World) -> Any:
 
 
 def link_in(text: str) -> str:
-    return re.findall(r"/invitation/[\w-]{43}", text)[0]
+    return str(re.findall(r"/invitation/[\w-]{43}", text)[0])
 
 
 def invite(browser: Browser, world: World, who: str, role: Role, *, at: str = "") -> Any:

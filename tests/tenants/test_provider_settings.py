@@ -14,7 +14,7 @@ from world import NOW, World
 
 from foundation.clock import SetClock
 from foundation.database import Database
-from tenants.identity import oidc, providers
+from tenants.identity import oidc, outward, providers
 from tenants.identity.providers import Settings, Side
 from tenants.models import (
     ExternalIdentity,
@@ -116,11 +116,11 @@ def test_the_connection_is_tested_in_a_clear_sentence(
 
 
 def test_an_issuer_elsewhere_cannot_lead_to_this_machine(provider: LocalProvider) -> None:
-    assert oidc.is_safe(provider.url)
+    assert outward.is_safe(provider.url, local=True)
     provider.told_issuer = provider.url
-    assert oidc.discover(provider.url).token == f"{provider.url}/token"
+    assert oidc.discover(provider.url, local=True).token == f"{provider.url}/token"
     with pytest.raises(oidc.ProviderTrouble):
-        oidc.discover(provider.url + "/")
+        oidc.discover(provider.url + "/", local=True)
 
 
 def test_only_who_manages_sign_in_sees_the_settings(browser: Browser, world: World) -> None:
