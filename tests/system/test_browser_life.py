@@ -191,7 +191,7 @@ def take_and_sign(walk: Walk) -> bytes:
     """The director takes the package, then signs; not the other way round."""
     with walk.as_person(walk.invited(DIRECTOR.email)) as page:
         page.goto("/")
-        page.locator(".cl-rail").get_by_role("link", name="退出").click()
+        page.locator(".cl-rail").get_by_role("link", name="终止服务").click()
         page.get_by_label("本人已取得数据").check()
         page.get_by_role("button", name="签署数据清单").click()
         expect(page.locator("[data-mistake]")).to_contain_text("请先下载数据")
