@@ -15,6 +15,7 @@ from foundation.calendar import add_months
 from foundation.languages import gettext
 from foundation.web.errors import NotFound
 from foundation.web.pages import page
+from foundation.web.typed import row_of
 from tenants.rights import Action
 from tenants.visit import Visit
 
@@ -70,7 +71,7 @@ def line_page(
 ) -> Response[str]:
     """The patients behind one line, masked, without any diagnosis (C10)."""
     first, (kind, of_month) = month_of(month), line_of(key)
-    offset = max(start, 0)
+    offset = row_of(start)
     with visit.hospital(code, Action.VIEW_INVOICES) as session:
         since = shown_since(session, visit, code)
         invoice = queries.invoice_of_month(session, first, since=since)

@@ -23,6 +23,7 @@ from foundation.documents.spreadsheet import write_csv, write_xlsx
 from foundation.languages import gettext as _
 from foundation.web.errors import Forbidden, NotFound, UserMistake
 from foundation.web.pages import page, redirect
+from foundation.web.typed import row_of
 from tenants.life import agreement
 from tenants.rights import Action
 from tenants.visit import Visit
@@ -54,7 +55,7 @@ def cases(
     """The ledger."""
     with visit.hospital(code, Action.VIEW_CASES) as session:
         query = query_of(visit, code, view, category, tier, department, search)
-        offset = max(start, 0)
+        offset = row_of(start)
         rows = ledger(session, query, visit.now, limit=PAGE, offset=offset)
         size = ledger_size(session, query, visit.now)
         choices = departments(session)
@@ -102,6 +103,8 @@ def export_cases(
     format: FromQuery[str] = "xlsx",  # noqa: A002 - the word in the address
 ) -> Response[bytes]:
     """The ledger as a file, whole: the columns, rows and order of the page."""
+    if format not in {"xlsx", "csv"}:
+        raise NotFound
     with visit.hospital(code, Action.EXPORT_CASES) as session:
         agreement.require_for_export(session, doing="feedback.export", now=visit.now)
         query = query_of(visit, code, view, category, tier, department, search)

@@ -386,3 +386,12 @@ def test_the_pages_are_complete_in_english(browser: Browser, world: World) -> No
             text_of(page.text.split("<main")[1]),
         )
         assert not re.search(r"[\u4e00-\u9fff]", main), main
+
+
+def test_an_address_that_names_no_page_and_no_format_breaks_nothing(browser: Browser, world: World) -> None:
+    browser.enter(world.people["heqing_admin"])
+    for form, wanted in (("exe", 404), ("csv", 200)):
+        assert browser.get(f"/h/heqing/cases/export?format={form}").status_code == wanted
+    for start in ("-1", "9" * 18, "9" * 19, "9" * 30, "9" * 5000):
+        assert browser.get(f"/h/heqing/cases?start={start}").status_code < 500, len(start)
+    assert browser.get(f"/h/heqing/cases?start={10**18}").status_code == 200

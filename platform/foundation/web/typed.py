@@ -11,6 +11,7 @@ from decimal import Decimal
 from foundation.web.errors import UserMistake
 
 MOST_CHARACTERS = 20
+MOST_ROWS = 10**9  # more than any list has, and no more than the database counts
 
 
 def whole_number(text: str, least: int, most: int, sentence: str) -> int:
@@ -24,6 +25,11 @@ def whole_number(text: str, least: int, most: int, sentence: str) -> int:
     if not least <= number <= most:
         raise UserMistake(sentence)
     return number
+
+
+def row_of(start: int) -> int:
+    """The row at which a page of a list begins, from what an address says."""
+    return min(max(start, 0), MOST_ROWS)
 
 
 def decimal_of(text: str, sentence: str) -> Decimal:
