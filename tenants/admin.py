@@ -30,10 +30,10 @@ class AssignmentForm(msgspec.Struct):
     assigned: Codes = ()
 
 
-@get("/firm/people", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
+@get("/firm/people", needs=Action.WITHDRAW_ACCESS, sync_to_thread=True)
 def people_page(visit: NamedDependency[Visit]) -> Response[str]:
     """Everybody with a role at the firm or its hospitals, and a form to invite somebody."""
-    with visit.firm(Action.MANAGE_PEOPLE) as session:
+    with visit.firm(Action.WITHDRAW_ACCESS) as session:
         manager = people.manager_of(visit, session)
         hospitals = queries.hospitals_of(session)
         lines = people_list.people_of(session, [row.tenant_id for row in hospitals], visit.now)
@@ -89,23 +89,23 @@ def invite_again(
     return people_pages.told(outcome, people_pages.site(request))
 
 
-@post("/firm/people/{person_id:uuid}/account", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
+@post("/firm/people/{person_id:uuid}/account", needs=Action.WITHDRAW_ACCESS, sync_to_thread=True)
 def act_on_account(
     person_id: FromPath[UUID], visit: NamedDependency[Visit], data: URLEncodedBody[AccountForm]
 ) -> Redirect:
     """Close or open an account's access to the firm, or help it back in."""
-    with visit.firm(Action.MANAGE_PEOPLE) as session:
+    with visit.firm(people_pages.asked_for(data.act, "close")) as session:
         manager = people.manager_of(visit, session)
         people_pages.act_on_account(session, manager, person_id, data.act, visit)
     return redirect("/firm/people", notice=_("Saved."))
 
 
-@post("/firm/people/roles/{role_id:uuid}", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
+@post("/firm/people/roles/{role_id:uuid}", needs=Action.WITHDRAW_ACCESS, sync_to_thread=True)
 def act_on_role(
     role_id: FromPath[UUID], visit: NamedDependency[Visit], data: URLEncodedBody[RoleForm]
 ) -> Redirect:
     """Change a role, or take it away."""
-    with visit.firm(Action.MANAGE_PEOPLE) as session:
+    with visit.firm(people_pages.asked_for(data.act, "remove")) as session:
         people_pages.act_on_role(session, people.manager_of(visit, session), role_id, data, visit)
     return redirect("/firm/people", notice=_("Saved."))
 

@@ -47,6 +47,7 @@ from tenants.visit import Visit
 
 KEEP_SECONDS = 60
 FOR_ANYBODY = ("/static/", "/health/", "/metrics")
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # Only programs bring a key, and only here; on a page it means nothing.
 API = "/api/v1/"
 # The header of a page that asks by itself, without the person doing anything (careloop.js).
@@ -104,6 +105,7 @@ class Arrival(ASGIMiddleware):
             touch = QUIET not in connection.headers
             visit = await sync_to_thread(partial(self.visit, token, code, address, touch=touch))
         if visit is not None:
+            visit = replace(visit, changes=scope.get("method") not in READING)
             languages.use(visit.language)
             if visit.support is not None:
                 look = {"method": str(scope.get("method", "")), "route": scope.get("path_template", "")}
@@ -152,6 +154,7 @@ class Arrival(ASGIMiddleware):
             token_id=None if token is None else token.id,
             limit=None if token is None else frozenset(Action) & frozenset(token.actions),
             grants=grants,
+            firm_states=known.firms,
         )
 
     def _grants(self, known: _Known, firm_id: UUID, now: datetime) -> dict[UUID, tuple[Grant, ...]]:

@@ -148,6 +148,7 @@ ACTIONS = {
     "manage_people": "Manage people",
     "manage_signin": "Manage the company sign-in",
     "manage_tokens": "Manage keys for programs",
+    "withdraw_access": "Take away roles, access and keys",
     "manage_brand": "Manage name and logo",
     "view_onboarding": "Read the onboarding",
     "manage_onboarding": "Manage the onboarding",

@@ -70,6 +70,8 @@ class Action(StrEnum):
     MANAGE_PEOPLE = "manage_people"
     MANAGE_SIGNIN = "manage_signin"
     MANAGE_TOKENS = "manage_tokens"
+    # To shut somebody out: a role, an access, a key. No stage of a hospital or a firm is in its way.
+    WITHDRAW_ACCESS = "withdraw_access"
     MANAGE_BRAND = "manage_brand"
     VIEW_ONBOARDING = "view_onboarding"
     MANAGE_ONBOARDING = "manage_onboarding"
@@ -109,6 +111,7 @@ MATRIX: dict[Role, frozenset[Action]] = {
             A.VIEW_PLANS, A.VIEW_REPORTS, A.VIEW_BENCHMARK, A.RUN_BENCHMARK, A.VIEW_INVOICES, A.AGREE_PRICES,
             A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE, A.MANAGE_TOKENS, A.MANAGE_BRAND,
             A.VIEW_ONBOARDING, A.MANAGE_ONBOARDING, A.SUSPEND_HOSPITAL, A.VIEW_AUDIT,
+            A.WITHDRAW_ACCESS,
         }
     ),
     Role.FIRM_GM: frozenset(
@@ -118,7 +121,7 @@ MATRIX: dict[Role, frozenset[Action]] = {
             A.RUN_BENCHMARK, A.VIEW_INVOICES, A.AGREE_PRICES, A.ISSUE_INVOICES, A.MANAGE_HOSPITALS,
             A.MANAGE_PEOPLE, A.MANAGE_SIGNIN, A.MANAGE_TOKENS, A.MANAGE_BRAND, A.VIEW_ONBOARDING,
             A.MANAGE_ONBOARDING, A.SUSPEND_HOSPITAL, A.MOVE_HOSPITAL, A.OFFBOARD_HOSPITAL, A.GRANT_SUPPORT,
-            A.VIEW_AUDIT, A.ACT_AS_AGENT, A.CALL_BACK, A.HAND_OVER_DISPUTES,
+            A.VIEW_AUDIT, A.ACT_AS_AGENT, A.CALL_BACK, A.HAND_OVER_DISPUTES, A.WITHDRAW_ACCESS,
         }
     ),
     # Statistics go to the hospital's GM; others only through the GM (S4-16).
@@ -135,7 +138,7 @@ MATRIX: dict[Role, frozenset[Action]] = {
             A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS, A.REVEAL, A.IMPORT_PATIENTS,
             A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.DECIDE_REQUESTS, A.VIEW_PLANS, A.MANAGE_PEOPLE,
             A.MANAGE_SIGNIN, A.MANAGE_TOKENS, A.MANAGE_BRAND, A.VIEW_ONBOARDING, A.GRANT_SUPPORT,
-            A.VIEW_AUDIT,
+            A.VIEW_AUDIT, A.WITHDRAW_ACCESS,
             A.ACT_AS_AGENT, A.ACT_FOR_DEPARTMENT, A.ACT_FOR_OFFICE, A.CALL_BACK, A.VIEW_DISPUTES,
             A.HANDLE_DISPUTES, A.HAND_OVER_DISPUTES,
         }
@@ -182,7 +185,7 @@ REFUSED_IN: dict[str, frozenset[Action]] = {
 # What suspends a firm's hospitals is ended by the operator alone.
 REFUSED_BY_FIRM: dict[str, frozenset[Action]] = {
     "active": frozenset(),
-    "suspended": CHANGES | {A.SUSPEND_HOSPITAL},
+    "suspended": CHANGES | {A.SUSPEND_HOSPITAL, A.OFFBOARD_HOSPITAL, A.MOVE_HOSPITAL},
 }
 
 # A second factor (第二因素) is asked of whoever reaches several hospitals or administers one

@@ -20,7 +20,7 @@ from litestar.handlers import BaseRouteHandler
 
 from foundation import languages
 from foundation.database import Database, FirmSession, HospitalSession, PlatformSession
-from foundation.languages import Language, mark
+from foundation.languages import Language
 from foundation.languages import gettext as _
 from foundation.scope import Actor, FirmScope, HospitalScope, PlatformScope
 from foundation.web import navigation
@@ -41,11 +41,13 @@ from tenants.life.branding import BrandFace
 from tenants.rights import (
     HOME,
     MATRIX,
+    REFUSED_BY_FIRM,
     Action,
     Role,
     allowed,
     role_name,
 )
+from tenants.stage_words import FIRM_SUSPENDED, stage_banner, stage_sentence
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ class Visit:
     # What a key for programs was made for: nothing beyond it, whatever its owner may.
     limit: frozenset[Action] | None = None
     grants: Mapping[UUID, tuple[Grant, ...]] = field(default_factory=dict)
+    # The stage of each firm, and whether this request would change something.
+    firm_states: Mapping[UUID, str] = field(default_factory=dict)
+    changes: bool = False
     _by_id: Mapping[UUID, HospitalFace] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -145,7 +150,27 @@ class Visit:
         """
         if self.limit is not None and action not in self.limit:
             return False
-        return any(m.tenant_id is None and action in MATRIX[m.role] for m in self.members)
+        return any(
+            m.tenant_id is None and action in MATRIX[m.role] and not self._firm_refuses(m.firm_id, action)
+            for m in self.members
+        )
+
+    def require_for_the_firm(self, action: Action) -> None:
+        """`Forbidden` without the right on pages that are no hospital's, `UserMistake` where the firm's stage
+        refuses it.
+        """
+        if self.may_for_the_firm(action):
+            return
+        held = any(m.tenant_id is None and action in MATRIX[m.role] for m in self.members)
+        if held and (self.limit is None or action in self.limit):
+            raise UserMistake(_(FIRM_SUSPENDED))
+        raise Forbidden
+
+    def _firm_refuses(self, firm_id: UUID | None, action: Action) -> bool:
+        """Whether the firm's stage stops this for everybody: everything can be read, also then."""
+        if firm_id is None or not self.changes:
+            return False
+        return action in REFUSED_BY_FIRM[self.firm_states.get(firm_id, "active")]
 
     def require(self, code: str, action: Action) -> None:
         """`NotFound` beyond reach, `Forbidden` without the right, `UserMistake` where the stage refuses
@@ -215,12 +240,17 @@ class Visit:
             yield session
 
     def firm_id(self, action: Action) -> UUID:
-        """The firm where the person holds the right (the first, if several); else `Forbidden`."""
+        """The firm where the person holds the right (the first, if several); else `Forbidden`, or
+        `UserMistake` where its stage refuses it.
+        """
         if self.limit is not None and action not in self.limit:
             raise Forbidden
-        for member in self.members:
-            if member.firm_id is not None and allowed([member.role], action):
-                return member.firm_id
+        held = [m.firm_id for m in self.members if m.firm_id is not None and allowed([m.role], action)]
+        for firm_id in held:
+            if not self._firm_refuses(firm_id, action):
+                return firm_id
+        if held:
+            raise UserMistake(_(FIRM_SUSPENDED))
         raise Forbidden
 
     # -- what the layout shows
@@ -322,39 +352,6 @@ class Visit:
         return found
 
 
-STAGE_SENTENCES = {
-    "onboarding": mark("{name} is not live yet; this waits for the go-live gate."),
-    "suspended": mark("{name} is suspended; this is possible again once it is resumed."),
-    "leaving": mark("{name} is leaving; its data can be read and exported only."),
-}
-
-
-FIRM_SUSPENDED = mark("The firm is suspended; everything can be read and nothing changed.")
-BANNERS = {
-    "onboarding": mark("{name} is not live yet: data may come in, nobody is called and nothing is billed."),
-    "suspended": mark(
-        "{name} is suspended: scheduled calls have stopped. Complaints can be worked on, everything can be "
-        "read and exported."
-    ),
-    "leaving": mark("{name} is leaving: its data can be read and exported; complaints can be closed."),
-    "active": "",
-}
-
-
-def stage_banner(face: HospitalFace) -> str:
-    """What stands on every page of a hospital that is not active."""
-    if face.firm_state != "active":
-        return _(FIRM_SUSPENDED)
-    return _(BANNERS[face.state], name=face.label)
-
-
-def stage_sentence(face: HospitalFace) -> str:
-    """Why nobody can do this here now."""
-    if face.firm_state != "active":
-        return _(FIRM_SUSPENDED)
-    return _(STAGE_SENTENCES[face.state], name=face.label)
-
-
 def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Before anything of a request is read: may this person open this address at all?
 
@@ -372,8 +369,7 @@ def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHand
         raise Forbidden
     code = connection.path_params.get("code")
     if code is None:
-        if not visit.may_for_the_firm(needs):
-            raise Forbidden
+        visit.require_for_the_firm(needs)
         return
     if code not in visit.reached:
         raise NotFound

@@ -95,7 +95,12 @@ RAIL = [
     Item("ask_support", mark("Support access"), "eye", Action.ASK_SUPPORT, "/operations/support"),
     Item("operations", mark("Operations"), "heartbeat", Action.VIEW_OPERATIONS, "/operations"),
     Item(
-        "settings", mark("Settings"), "settings", Action.MANAGE_PEOPLE, "/h/{code}/people", "/firm/hospitals"
+        "settings",
+        mark("Settings"),
+        "settings",
+        Action.WITHDRAW_ACCESS,
+        "/h/{code}/people",
+        "/firm/hospitals",
     ),
 ]
 

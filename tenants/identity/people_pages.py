@@ -67,10 +67,10 @@ ACTS = {
 }
 
 
-@get("/h/{code:str}/people", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
+@get("/h/{code:str}/people", needs=Action.WITHDRAW_ACCESS, sync_to_thread=True)
 def hospital_people(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """Everybody with a role at the hospital, its departments, and a form to invite somebody."""
-    with visit.hospital(code, Action.MANAGE_PEOPLE) as session:
+    with visit.hospital(code, Action.WITHDRAW_ACCESS) as session:
         manager = people.manager_of(visit, session)
         lines = people_list.people_of(session, [session.tenant_id], visit.now)
         departments = people_list.departments_of(session, session.tenant_id)
@@ -119,7 +119,7 @@ def hospital_invite_again(
     return told(outcome, site(request))
 
 
-@post("/h/{code:str}/people/{person_id:uuid}/account", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
+@post("/h/{code:str}/people/{person_id:uuid}/account", needs=Action.WITHDRAW_ACCESS, sync_to_thread=True)
 def hospital_account(
     code: FromPath[str],
     person_id: FromPath[UUID],
@@ -127,12 +127,12 @@ def hospital_account(
     data: URLEncodedBody[AccountForm],
 ) -> Redirect:
     """Close or open an account's access here, or help it back in."""
-    with visit.hospital(code, Action.MANAGE_PEOPLE) as session:
+    with visit.hospital(code, asked_for(data.act, "close")) as session:
         act_on_account(session, people.manager_of(visit, session), person_id, data.act, visit)
     return redirect(f"/h/{code}/people", notice=_("Saved."))
 
 
-@post("/h/{code:str}/people/roles/{role_id:uuid}", needs=Action.MANAGE_PEOPLE, sync_to_thread=True)
+@post("/h/{code:str}/people/roles/{role_id:uuid}", needs=Action.WITHDRAW_ACCESS, sync_to_thread=True)
 def hospital_role(
     code: FromPath[str],
     role_id: FromPath[UUID],
@@ -140,7 +140,7 @@ def hospital_role(
     data: URLEncodedBody[RoleForm],
 ) -> Redirect:
     """Change a role, or take it away."""
-    with visit.hospital(code, Action.MANAGE_PEOPLE) as session:
+    with visit.hospital(code, asked_for(data.act, "remove")) as session:
         act_on_role(session, people.manager_of(visit, session), role_id, data, visit)
     return redirect(f"/h/{code}/people", notice=_("Saved."))
 
@@ -188,6 +188,11 @@ def wanted_of(session: SideSession, data: PersonForm, tenant_id: UUID | None) ->
         tenant_id=tenant_id,
         department_id=_department(session, role, tenant_id, data.department),
     )
+
+
+def asked_for(act: str, taking_away: str) -> Action:
+    """The right that this needs: to shut somebody out is always possible, everything else is a change."""
+    return Action.WITHDRAW_ACCESS if act == taking_away else Action.MANAGE_PEOPLE
 
 
 def act_on_account(session: SideSession, manager: Manager, person_id: UUID, act: str, visit: Visit) -> None:

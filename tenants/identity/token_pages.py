@@ -26,6 +26,7 @@ from tenants.labels import ACTIONS
 from tenants.models import ApiToken
 from tenants.oversight.firm_audit import note
 from tenants.rights import Action
+from tenants.stage_words import FIRM_SUSPENDED
 from tenants.visit import Visit
 
 USUAL_DAYS = 90
@@ -57,6 +58,8 @@ def make_token(visit: NamedDependency[Visit], data: URLEncodedBody[TokenForm]) -
     side = next((side for side in tokens.sides_of(visit) if side.key == data.side), None)
     if side is None:
         raise Forbidden
+    if side.firm_id is not None and visit.firm_states.get(side.firm_id, "active") != "active":
+        raise UserMistake(_(FIRM_SUSPENDED))
     days = data.days.strip()
     if not (days.isascii() and days.isdigit() and len(days) < 5):
         raise UserMistake(_("A key lasts between 1 and 365 days."))
@@ -79,37 +82,37 @@ def revoke_mine(token_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redi
     return redirect("/me/tokens", notice=_("The key was revoked; it is refused from now on."))
 
 
-@get("/firm/tokens", needs=Action.MANAGE_TOKENS, sync_to_thread=True)
+@get("/firm/tokens", needs=Action.WITHDRAW_ACCESS, sync_to_thread=True)
 def firm_tokens(visit: NamedDependency[Visit]) -> Response[str]:
     """All keys towards the firm."""
-    with visit.firm(Action.MANAGE_TOKENS) as session:
+    with visit.firm(Action.WITHDRAW_ACCESS) as session:
         lines = tokens.lines(session, _of_firm(session), visit.now)
     return _page(visit, lines, "/firm/tokens", tab="firm")
 
 
-@post("/firm/tokens/{token_id:uuid}/revoke", needs=Action.MANAGE_TOKENS, sync_to_thread=True)
+@post("/firm/tokens/{token_id:uuid}/revoke", needs=Action.WITHDRAW_ACCESS, sync_to_thread=True)
 def revoke_of_firm(token_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redirect:
     """End somebody's key towards the firm."""
-    with visit.firm(Action.MANAGE_TOKENS) as session:
+    with visit.firm(Action.WITHDRAW_ACCESS) as session:
         token = tokens.revoke(session, token_id, _of_firm(session), now=visit.now)
         _note(session, "tenants.token_revoked", token, visit)
     return redirect("/firm/tokens", notice=_("The key was revoked; it is refused from now on."))
 
 
-@get("/h/{code:str}/tokens", needs=Action.MANAGE_TOKENS, sync_to_thread=True)
+@get("/h/{code:str}/tokens", needs=Action.WITHDRAW_ACCESS, sync_to_thread=True)
 def hospital_tokens(code: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """All keys towards the hospital."""
-    with visit.hospital(code, Action.MANAGE_TOKENS) as session:
+    with visit.hospital(code, Action.WITHDRAW_ACCESS) as session:
         lines = tokens.lines(session, ApiToken.tenant_id == session.tenant_id, visit.now)
     return _page(visit, lines, f"/h/{code}/tokens", tab="hospital")
 
 
-@post("/h/{code:str}/tokens/{token_id:uuid}/revoke", needs=Action.MANAGE_TOKENS, sync_to_thread=True)
+@post("/h/{code:str}/tokens/{token_id:uuid}/revoke", needs=Action.WITHDRAW_ACCESS, sync_to_thread=True)
 def revoke_of_hospital(
     code: FromPath[str], token_id: FromPath[UUID], visit: NamedDependency[Visit]
 ) -> Redirect:
     """End somebody's key towards the hospital."""
-    with visit.hospital(code, Action.MANAGE_TOKENS) as session:
+    with visit.hospital(code, Action.WITHDRAW_ACCESS) as session:
         token = tokens.revoke(session, token_id, ApiToken.tenant_id == session.tenant_id, now=visit.now)
         _note(session, "tenants.token_revoked", token, visit)
     return redirect(f"/h/{code}/tokens", notice=_("The key was revoked; it is refused from now on."))

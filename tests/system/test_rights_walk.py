@@ -211,6 +211,7 @@ manage_hospitals     .  .  .  x  x  .  .  .  .  .  .  .  .  .
 manage_people        .  .  .  x  x  .  x  .  .  .  .  .  .  .
 manage_signin        .  .  .  .  x  .  x  .  .  .  .  .  .  .
 manage_tokens        .  .  .  x  x  .  x  .  .  .  .  .  .  .
+withdraw_access      .  .  .  x  x  .  x  .  .  .  .  .  .  .
 manage_brand         .  .  .  x  x  .  x  .  .  .  .  .  .  .
 view_onboarding      .  .  .  x  x  x  x  .  .  .  .  .  .  .
 manage_onboarding    .  .  .  x  x  .  .  .  .  .  .  .  .  .
