@@ -38,6 +38,8 @@ from tenants.oversight.firm_audit import note
 from tenants.regions import is_region
 from tenants.rights import SIDES, Role
 
+# Codes that stand in the place of a hospital's or a firm's in an address of the product.
+RESERVED = frozenset({"new", "brings", "code", "enrol", "company", "password", "callback", "provider"})
 CODE = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # One in ten outpatients is asked unless the hospital's contract says otherwise (D1).
@@ -270,13 +272,13 @@ def _enter_directory(
                 code=code,
             )
         )
-    taken = session.scalar(
+    taken = code not in RESERVED and session.scalar(
         insert(DirectoryEntry)
         .values(id=new_id(), code=code, kind=kind, firm_id=session.firm_id, tenant_id=tenant_id, state=state)
         .on_conflict_do_nothing(index_elements=["code"])
         .returning(DirectoryEntry.id)
     )
-    if taken is None:
+    if not taken:
         raise UserMistake(_("The code {code} is taken; choose another one.", code=code))
 
 

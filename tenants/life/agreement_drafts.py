@@ -31,6 +31,8 @@ MAGIC, END = b"%PDF-", b"%%EOF"
 END_WITHIN = 1024
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b\x08")
 LARGEST = 10_000_000
+# A day outside is a typing error.
+EARLIEST, LATEST = date(2000, 1, 1), date(2200, 12, 31)
 NAME_LENGTH, SUMMARY_LENGTH = 80, 4000
 
 
@@ -271,6 +273,8 @@ def _check(draft: Draft) -> None:
     if lacking := agreement.ALWAYS_FIELDS - draft.fields:
         named = "、".join(_(agreement.FIELDS[one]) for one in sorted(lacking))
         raise UserMistake(_("Without these data no list can be read: {fields}", fields=named))
+    if any(day is not None and not EARLIEST <= day <= LATEST for day in (draft.valid_from, draft.valid_to)):
+        raise UserMistake(_("The days of an agreement lie between 2000 and 2200."))
     if draft.valid_to is not None and draft.valid_to < draft.valid_from:
         raise UserMistake(_("The last day lies before the first."))
     if draft.benchmark and "benchmark" not in draft.purposes:

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from foundation import outbox
 from foundation.database import FirmSession
 from foundation.languages import gettext as _
+from foundation.masking import mask_numbers
 from foundation.web.errors import NotFound, UserMistake
 from tenants.life import stages
 from tenants.models import DirectoryEntry, Firm
@@ -56,6 +57,6 @@ def _change(session: FirmSession, state: str, action: str, reason: str, now: dat
         action,
         now=now,
         subject=f"firm:{session.firm_id}",
-        reason=reason[: stages.REASON_LENGTH],
+        reason=mask_numbers(reason)[: stages.REASON_LENGTH],
     )
     return True

@@ -19,6 +19,7 @@ from foundation.database import HospitalSession
 from foundation.ids import new_id
 from foundation.languages import gettext as _
 from foundation.languages import mark
+from foundation.masking import mask_numbers
 from foundation.web.errors import UserMistake
 from tenants.life import branding
 from tenants.models import DirectoryEntry, Hospital, HospitalPhase
@@ -113,6 +114,7 @@ def change(session: HospitalSession, after: str, *, reason: str, now: datetime, 
                 after=_(STAGES[after]),
             )
         )
+    reason = mask_numbers(reason)  # no number of a person outlives them in the history of a stage
     since = _not_active_since(session) if after == ACTIVE else None
     _write(session, after, reason, now, by_name or session.scope.actor.name)
     if after == "left":

@@ -18,6 +18,7 @@ from foundation.audit import AuditEvent
 from foundation.database import Database, FirmSession, HospitalSession, ScopedSession
 from foundation.ids import new_id
 from foundation.languages import gettext as _
+from foundation.masking import mask_numbers
 from foundation.scope import HospitalScope
 from foundation.web.errors import NotFound, UserMistake
 from tenants.faces import Member, SupportNote
@@ -136,7 +137,7 @@ def ask(session: HospitalSession, *, reason: str, minutes: int, now: datetime) -
         operator_name=actor.name,
         firm_id=entry.firm_id,
         tenant_id=session.tenant_id,
-        reason=told[:REASON_LENGTH],
+        reason=mask_numbers(told)[:REASON_LENGTH],
         minutes=minutes,
         asked_at=now,
         decided_by_name="",
