@@ -274,25 +274,22 @@ def enter(
         attempt.client_id,
     ):
         return _refused(session, "provider_disabled", email, None, now=now, address=address)
-    person = _linked_person(session, provider, who.subject)
-    fresh = person is None
-    if person is None and who.email is not None:
-        person = session.scalar(select(Person).where(Person.email == signin.normal_email(who.email)))
-    held = None if person is None else _role_there(session, provider, person.id)
-    if person is None or held is None:
+    linked = _linked_person(session, provider, who.subject)
+    person = linked or _person_by_email(session, who)
+    if person is None or (held := _role_there(session, provider, person.id)) is None:
         # An account that has nothing to do with this side is not told apart from none at all.
         return _refused(session, "provider_unknown", email, None, now=now, address=address)
-    if held == "offered":
+    if held == "offered" or person.disabled_at is not None:
         # The side's word alone makes nobody its own: otherwise an offer would open anybody's account.
-        return _refused(session, "provider_offer", email, person.id, now=now, address=address)
-    if person.disabled_at is not None:
-        return _refused(session, "disabled", email, person.id, now=now, address=address)
+        why = "provider_offer" if held == "offered" else "disabled"
+        return _refused(session, why, email, person.id, now=now, address=address)
     vouched = provider.vouches_second_factor and who.two_factors
     step = signin.step_after(session, person, now=now, password=False, factor_done=vouched)
-    side = provider.firm_id or provider.tenant_id
-    if step == "enrolment" and not confined.may_enrol(session, person, side):
+    if step == "enrolment" and not confined.may_enrol(
+        session, person, provider.firm_id or provider.tenant_id
+    ):
         return _refused(session, "provider_enrolment", email, person.id, now=now, address=address)
-    if fresh and not _link(session, provider, person, who.subject, now=now, address=address):
+    if linked is None and not _link(session, provider, person, who.subject, now=now, address=address):
         return _refused(session, "provider_other", email, person.id, now=now, address=address)
     token = signin.open_session(
         session,
@@ -328,6 +325,12 @@ def _linked_person(session: ScopedSession, provider: IdentityProvider, subject: 
         .join(ExternalIdentity, ExternalIdentity.person_id == Person.id)
         .where(ExternalIdentity.provider_id == provider.id, ExternalIdentity.subject == subject)
     )
+
+
+def _person_by_email(session: ScopedSession, who: oidc.Identity) -> Person | None:
+    if who.email is None:
+        return None
+    return session.scalar(select(Person).where(Person.email == signin.normal_email(who.email)))
 
 
 def _role_there(
