@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from pypinyin import lazy_pinyin
@@ -13,7 +12,7 @@ from sqlalchemy import select
 from foundation.database import Database, FirmSession, PlatformSession, ScopedSession
 from foundation.scope import Actor, PlatformScope
 from tenants.identity import membership
-from tenants.models import DirectoryEntry, Hospital, Invitation, Membership, Person, SigninEvent
+from tenants.models import DirectoryEntry, Hospital, Membership, Person, SigninEvent
 
 SIGNINS_SHOWN = 100
 
@@ -91,19 +90,6 @@ def everybody(session: PlatformSession) -> list[tuple[Person, Membership]]:
         .order_by(Membership.created_at, Membership.id)
     )
     return [(person, member) for person, member in rows]
-
-
-def open_invitations(session: ScopedSession, person_ids: Sequence[UUID], now: datetime) -> set[UUID]:
-    """Which of these people hold an invitation that can still be used."""
-    return set(
-        session.scalars(
-            select(Invitation.person_id).where(
-                Invitation.person_id.in_(person_ids),
-                Invitation.used_at.is_(None),
-                Invitation.expires_at > now,
-            )
-        )
-    )
 
 
 def pinyin_key(name: str) -> list[str]:

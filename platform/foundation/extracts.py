@@ -22,7 +22,7 @@ from decimal import Decimal
 from typing import IO, Any
 from uuid import UUID
 
-from sqlalchemy import Column, LargeBinary, RowMapping, Select, Table, func, select, text
+from sqlalchemy import Column, LargeBinary, RowMapping, Select, Table, select, text
 
 from foundation import catalogue
 from foundation.database import HospitalSession
@@ -292,14 +292,6 @@ def alone(session: HospitalSession, name: str) -> bool:
     """Whether nobody else is at this piece of work now; it is ours until the transaction ends."""
     statement = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
     return bool(session.scalar(statement, {"key": name}))
-
-
-def size_of(session: HospitalSession) -> int:
-    """Bytes of all stored files of the hospital, as they were before encryption."""
-    query = select(func.coalesce(func.sum(StoredFile.size), 0)).where(
-        StoredFile.tenant_id == session.tenant_id
-    )
-    return int(session.scalar(query) or 0)
 
 
 def _described(column: Column[Any]) -> dict[str, Any]:
