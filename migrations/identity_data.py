@@ -45,7 +45,7 @@ def fill_in() -> None:
     op.execute("UPDATE membership SET accepted_at = created_at")
     op.execute("UPDATE person SET password_set_at = now() WHERE password_hash IS NOT NULL")
     connection = op.get_bind()
-    for tenant_id in _hospitals(connection):
+    for tenant_id in hospitals(connection):
         connection.execute(
             text(
                 "INSERT INTO hospital_phase (tenant_id, id, state, started_at, reason, by_name)"
@@ -64,7 +64,7 @@ def encrypt_words(table: str) -> None:
     """
     old, new = WORDS[table]
     connection = op.get_bind()
-    for tenant_id in _hospitals(connection):
+    for tenant_id in hospitals(connection):
         rows = connection.execute(_words_of(table, old), {"tenant": tenant_id}).all()
         # A hospital that has left has no key: nobody is to read its words again.
         key = _data_key(connection, tenant_id) if rows else None
@@ -82,7 +82,7 @@ def _words_of(table: str, column: str) -> TextClause:
     )
 
 
-def _hospitals(connection: Connection) -> Iterator[UUID]:
+def hospitals(connection: Connection) -> Iterator[UUID]:
     """Each hospital in turn, its rows open to what follows."""
     tenants = connection.scalars(text("SELECT tenant_id FROM directory_entry WHERE kind = 'hospital'")).all()
     for tenant_id in tenants:

@@ -56,6 +56,14 @@ class Action(StrEnum):
     REVEAL = "reveal"
     IMPORT_PATIENTS = "import_patients"
     SUPPRESS_PATIENTS = "suppress_patients"
+    # A death is believed at once and confirmed by a second person (S4-15).
+    CONFIRM_DEATHS = "confirm_deaths"
+    # To say that two records are one person, or are not, and to take that back.
+    MERGE_PATIENTS = "merge_patients"
+    # Organisations as contacts (S1-1), and the waves that ask them.
+    MANAGE_CONTACTS = "manage_contacts"
+    # The words by which patients are asked, and what each purpose rests on (PIPL 13, 14).
+    MANAGE_CONSENT = "manage_consent"
     HANDLE_REQUESTS = "handle_requests"
     DECIDE_REQUESTS = "decide_requests"
     VIEW_PLANS = "view_plans"
@@ -102,6 +110,7 @@ MATRIX: dict[Role, frozenset[Action]] = {
             A.WORK_QUEUE, A.FINISH_CALL, A.VIEW_CASES, A.HANDLE_CASES, A.EXPORT_CASES, A.VIEW_PATIENTS,
             A.REVEAL, A.IMPORT_PATIENTS, A.SUPPRESS_PATIENTS, A.HANDLE_REQUESTS, A.VIEW_PLANS, A.VIEW_REPORTS,
             A.ACT_AS_AGENT, A.CALL_BACK, A.HAND_OVER_DISPUTES,
+            A.CONFIRM_DEATHS, A.MERGE_PATIENTS, A.MANAGE_CONTACTS,
         }
     ),
     Role.QA: frozenset({A.VIEW_CASES, A.VIEW_PATIENTS, A.VIEW_PLANS}),
@@ -112,6 +121,7 @@ MATRIX: dict[Role, frozenset[Action]] = {
             A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE, A.MANAGE_TOKENS, A.MANAGE_BRAND,
             A.VIEW_ONBOARDING, A.MANAGE_ONBOARDING, A.SUSPEND_HOSPITAL, A.VIEW_AUDIT,
             A.WITHDRAW_ACCESS,
+            A.MERGE_PATIENTS, A.MANAGE_CONTACTS, A.MANAGE_CONSENT,
         }
     ),
     Role.FIRM_GM: frozenset(
@@ -122,6 +132,7 @@ MATRIX: dict[Role, frozenset[Action]] = {
             A.MANAGE_PEOPLE, A.MANAGE_SIGNIN, A.MANAGE_TOKENS, A.MANAGE_BRAND, A.VIEW_ONBOARDING,
             A.MANAGE_ONBOARDING, A.SUSPEND_HOSPITAL, A.MOVE_HOSPITAL, A.OFFBOARD_HOSPITAL, A.GRANT_SUPPORT,
             A.VIEW_AUDIT, A.ACT_AS_AGENT, A.CALL_BACK, A.HAND_OVER_DISPUTES, A.WITHDRAW_ACCESS,
+            A.CONFIRM_DEATHS, A.MERGE_PATIENTS, A.MANAGE_CONTACTS, A.MANAGE_CONSENT,
         }
     ),
     # Statistics go to the hospital's GM; others only through the GM (S4-16).
@@ -141,6 +152,7 @@ MATRIX: dict[Role, frozenset[Action]] = {
             A.VIEW_AUDIT, A.WITHDRAW_ACCESS,
             A.ACT_AS_AGENT, A.ACT_FOR_DEPARTMENT, A.ACT_FOR_OFFICE, A.CALL_BACK, A.VIEW_DISPUTES,
             A.HANDLE_DISPUTES, A.HAND_OVER_DISPUTES,
+            A.CONFIRM_DEATHS, A.MERGE_PATIENTS, A.MANAGE_CONTACTS, A.MANAGE_CONSENT,
         }
     ),
     Role.DEPARTMENT_HEAD: frozenset(
@@ -169,6 +181,7 @@ CHANGES: frozenset[Action] = frozenset(
         A.WORK_QUEUE, A.HANDLE_CASES, A.IMPORT_PATIENTS, A.SUPPRESS_PATIENTS, A.RUN_BENCHMARK,
         A.AGREE_PRICES, A.ISSUE_INVOICES, A.MANAGE_HOSPITALS, A.MANAGE_PEOPLE, A.MANAGE_SIGNIN,
         A.MANAGE_TOKENS, A.MANAGE_BRAND, A.MANAGE_ONBOARDING, A.HANDLE_REQUESTS, A.DECIDE_REQUESTS,
+        A.CONFIRM_DEATHS, A.MERGE_PATIENTS, A.MANAGE_CONTACTS, A.MANAGE_CONSENT,
     }
 )  # fmt: skip
 REFUSED_IN: dict[str, frozenset[Action]] = {

@@ -25,7 +25,7 @@ from sqlalchemy import (
     Table,
     insert,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from world import NOW
 
 from foundation import audit, catalogue, files
@@ -40,12 +40,13 @@ QUESTION = next(iter(INSTRUMENT.questions())).code
 # What the rules of a table ask for and no type says.
 SPECIAL: dict[str, dict[str, Any]] = {
     "data_import": {"rows": 4},
+    "purpose_basis": {"purpose": "satisfaction", "basis": "contract"},
     "invoice": {"total_fen": 2},
     "statistics_grant": {"person_id": None},
     "processing_agreement": {"version": 99},
     "questionnaire": {"content": msgspec.to_builtins(INSTRUMENT)},
     "answer": {"question": QUESTION},
-    "patient": {"restricted_at": None, "erased_at": None},
+    "patient": {"restricted_at": None, "erased_at": None, "merged_at": None},
     "ledger_entry": {"month": DAY},
     "hospital_phase": {"started_at": NOW - timedelta(days=9), "ended_at": NOW - timedelta(days=8)},
 }
@@ -117,4 +118,6 @@ def _value(session: HospitalSession, column: Column[Any], tag: str) -> Any:
     ):
         if isinstance(kind, known):
             return value
+    if isinstance(kind, ARRAY):
+        return [new_id()]
     return words if kind.python_type is str else new_id()

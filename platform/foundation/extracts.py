@@ -230,6 +230,8 @@ class _Writer:
             return value.isoformat()
         if isinstance(value, UUID | Decimal):
             return str(value)
+        if isinstance(value, list):
+            return [str(one) if isinstance(one, UUID) else one for one in value]
         return value
 
     # -- files and sheets

@@ -58,6 +58,20 @@ tag=标签 taken_by=登记人 target_on=目标日期 task_id=任务编号 tenant
 tier=分级 total_fen=合计（分） unchanged=未变数 unit_fen=单价（分） until=有效至 updated=更新数
 updated_at=更新时间 valid_from=生效日期 valid_to=失效日期 vat_fen=税额（分） vat_rate=税率 version=版本
 ward=病区 warnings=提示计数 why=缘由 wish_cipher=诉求 wrapped_key=数据密钥 xlsx_file_id=Excel文件编号
+alarms=提醒 answered_by=通常接听人 asks_again=是否需重新征得同意 attempt=运行次数 basis=合法性基础
+broken=违例数 by_hand=是否人工指定 columns=列对应 confirmed_at=确认时间 confirmed_by=确认人
+contact_type=联系对象类别 content_cipher=消息内容 control_id=消息编号 decision=判定 dialect=方言
+enrolled=入组数 event=事件 event_at=事件时间 evidence_file_id=凭据文件编号 expected_hours=预期间隔（小时）
+failure=失败原因 file_id=文件编号 finished_at=完成时间 first_id=甲方患者编号 found=核查结果
+gone_id=被并入患者编号
+header=表头 header_digest=表头摘要 initials=姓名首字母 kept_id=保留患者编号 last_received_at=最近收到时间
+last_taken_at=最近入库时间 lease_until=运行租约至 merged_at=合并时间 merged_by=合并人 moved=移动的行
+phase=步骤 preferred_part=偏好时段 preview_cipher=预览 progress=进度 progress_of=总量 recorded_by=登记人
+row_cipher=原值 row_id=行编号 row_ids=行编号列表 second_id=乙方患者编号 set_at=设定时间 set_by=设定人
+start_reason=入组原因 stop_asked_at=要求停止时间 stopped_by_id=停止记录编号 suppressed=停止联系数
+table_name=表名 text_en=英文文本 text_id=文本编号 text_zh=中文文本 undone_at=撤销时间 undone_by=撤销人
+used_at=最近使用时间 verdicts_file_id=判定明细文件编号 visit=就诊类别 visit_number=就诊流水号
+withdrawn_at=撤回时间
 """
 CHINESE: dict[str, str] = dict(entry.split("=", 1) for entry in _WORDS.split())
 

@@ -28,7 +28,7 @@ class Questionnaire(TenantRow):
     created_at: Mapped[datetime]
     __table_args__ = (
         UniqueConstraint("tenant_id", "code", "version"),
-        CheckConstraint("audience IN ('inpatient','outpatient')", name="audience"),
+        CheckConstraint("audience IN ('inpatient','outpatient','organisation')", name="audience"),
         hospital_fk(),
     )
 
@@ -51,7 +51,10 @@ class SurveySample(TenantRow):
 
 
 class SampleMember(TenantRow):
-    """One encounter of the frame (抽样框成员), drawn or not, and why it could not be contacted if so."""
+    """One encounter of the frame (抽样框成员), drawn or not, and why it could not be contacted if so.
+
+    `stopped_by_id` is the suppression that ended the slot of somebody drawn; its undo gives the slot back.
+    """
 
     __tablename__ = "sample_member"
     personal = on_erasure(kept="excluded")
@@ -60,9 +63,11 @@ class SampleMember(TenantRow):
     drawn: Mapped[bool]
     position: Mapped[int]
     excluded: Mapped[str | None]
+    stopped_by_id: Mapped[UUID | None]
     __table_args__ = (
         UniqueConstraint("tenant_id", "sample_id", "encounter_id"),
         tenant_fk("survey_sample", "sample_id"),
+        tenant_fk("suppression", "stopped_by_id"),
         tenant_fk("encounter", "encounter_id"),
     )
 

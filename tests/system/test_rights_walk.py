@@ -197,6 +197,10 @@ view_patients        x  x  x  x  x  x  x  .  .  .  .  .  .  x
 reveal               x  x  .  .  x  .  x  .  x  .  .  .  .  .
 import_patients      .  x  .  x  x  .  x  .  .  .  .  .  .  .
 suppress_patients    x  x  .  .  x  .  x  .  .  .  .  .  .  .
+confirm_deaths       .  x  .  .  x  .  x  .  .  .  .  .  .  .
+merge_patients       .  x  .  x  x  .  x  .  .  .  .  .  .  .
+manage_contacts      .  x  .  x  x  .  x  .  .  .  .  .  .  .
+manage_consent       .  .  .  x  x  .  x  .  .  .  .  .  .  .
 handle_requests      x  x  .  x  x  .  x  .  .  .  .  .  .  .
 decide_requests      .  .  .  .  .  .  x  .  .  .  .  .  .  .
 view_plans           x  x  x  x  x  x  x  .  .  .  .  .  .  x
