@@ -110,7 +110,7 @@ def test_an_extract_of_one_patient_holds_all_of_them_and_nobody_else(world: Worl
     everything = {name: archive.read(name).decode() for name in exported}
     for other in ("A2", "B0", "B1", "B2"):
         assert [name for name, content in everything.items() if f"{other}·" in content] == []
-    reference = {"questionnaire", "department", "revisit_plan"}
+    reference = {"questionnaire", "department", "revisit_plan", "consent_text"}
     of_the_hospital = {name for name, content in everything.items() if "A0·" in content}
     assert {name.split("/")[1].split(".")[0] for name in of_the_hospital} <= reference
 
