@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Exists, Row, exists, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from foundation.bulk import whole_sets
 from foundation.calendar import local_date, local_day_start
 from foundation.database import HospitalSession
 from foundation.ids import new_id
@@ -21,7 +22,6 @@ from outreach.tasks import Made, TaskRequest, make_tasks
 from revisits.models import RevisitPlan, RevisitStep
 from revisits.schedule import plan_for
 from surveys import service as surveys
-from surveys.bulk import whole_sets
 from tenants.models import Hospital
 
 SOURCE = "revisit"

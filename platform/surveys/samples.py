@@ -16,13 +16,13 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from foundation import audit
+from foundation.bulk import whole_sets
 from foundation.calendar import add_months, first_of_month, local_date, local_day_start
 from foundation.database import HospitalSession
 from foundation.ids import new_id
 from outreach.ranks import Rank
 from outreach.tasks import Made, TaskRequest, make_tasks
 from patients.models import Encounter
-from surveys.bulk import whole_sets
 from surveys.models import SurveySample
 from surveys.sampling import sample_size
 from surveys.service import SURVEY_GAP
