@@ -27,6 +27,7 @@ def upgrade() -> None:
     _create_feed_message()
     _create_import_before()
     _create_import_trail()
+    _create_number_block()
     _create_patient_merge()
     _create_possible_duplicate()
     _create_record_alias()
@@ -275,6 +276,40 @@ def _create_import_trail() -> None:
     _wall("import_trail", "tenant")
 
 
+def _create_number_block() -> None:
+    op.create_table(
+        "number_block",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("number_index", sa.LargeBinary(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Text(), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("removed_by", sa.Text(), nullable=True),
+        sa.Column("removed_reason", sa.Text(), nullable=True),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint("scope IN ('all','marketing','survey')", name=op.f("ck_number_block_scope")),
+        sa.CheckConstraint("source IN ('patient','hospital','carrier')", name=op.f("ck_number_block_source")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "patient_id"],
+            ["patient.tenant_id", "patient.id"],
+            name=op.f("fk_number_block_tenant_id_patient_id_patient"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_number_block")),
+    )
+    op.create_index(
+        "uq_number_block_active",
+        "number_block",
+        ["tenant_id", "number_index", "scope"],
+        unique=True,
+        postgresql_where="removed_at IS NULL",
+    )
+    _wall("number_block", "tenant")
+
+
 def _create_patient_merge() -> None:
     op.create_table(
         "patient_merge",
@@ -382,6 +417,7 @@ def _create_record_alias() -> None:
 
 def _change_consent() -> None:
     op.add_column("consent", sa.Column("channel", sa.Text(), server_default="all", nullable=False))
+    op.add_column("consent", sa.Column("given_by", sa.Text(), server_default="patient", nullable=False))
     op.add_column("consent", sa.Column("text_id", sa.Uuid(), nullable=True))
     op.add_column("consent", sa.Column("evidence_file_id", sa.Uuid(), nullable=True))
     op.add_column("consent", sa.Column("recorded_by", sa.Text(), server_default="", nullable=False))
@@ -402,6 +438,7 @@ def _change_consent() -> None:
     op.create_check_constraint(
         op.f("ck_consent_channel"), "consent", "channel IN ('all','telephone','sms','wechat','email')"
     )
+    op.create_check_constraint(op.f("ck_consent_given_by"), "consent", "given_by IN ('patient','guardian')")
 
 
 def _change_data_import() -> None:
@@ -482,14 +519,14 @@ def _change_data_import() -> None:
         ["tenant_id", "id"],
     )
     op.create_check_constraint(
-        op.f("ck_data_import_source"),
-        "data_import",
-        "source IN ('upload','api','command','hl7','fhir','json','folder')",
-    )
-    op.create_check_constraint(
         op.f("ck_data_import_state"),
         "data_import",
         "state IN ('mapping','checking','checked','waiting','running','done','failed','stopped','undone')",
+    )
+    op.create_check_constraint(
+        op.f("ck_data_import_source"),
+        "data_import",
+        "source IN ('upload','api','command','hl7','fhir','json','folder')",
     )
 
 
@@ -537,12 +574,12 @@ def _change_patient() -> None:
         unique=False,
     )
     op.create_check_constraint(
-        op.f("ck_patient_preferred_part"), "patient", "preferred_part IN ('morning','afternoon','evening')"
-    )
-    op.create_check_constraint(
         op.f("ck_patient_contact_type"),
         "patient",
         "contact_type IN ('patient','partner_hospital','community_centre','company','government','ngo')",
+    )
+    op.create_check_constraint(
+        op.f("ck_patient_preferred_part"), "patient", "preferred_part IN ('morning','afternoon','evening')"
     )
 
 

@@ -72,6 +72,7 @@ start_reason=入组原因 stop_asked_at=要求停止时间 stopped_by_id=停止�
 table_name=表名 text_en=英文文本 text_id=文本编号 text_zh=中文文本 undone_at=撤销时间 undone_by=撤销人
 used_at=最近使用时间 verdicts_file_id=判定明细文件编号 visit=就诊类别 visit_number=就诊流水号
 withdrawn_at=撤回时间
+given_by=表达人 removed_at=解除时间 removed_by=解除人 removed_reason=解除原因 scope=范围 since=起始时间
 """
 CHINESE: dict[str, str] = dict(entry.split("=", 1) for entry in _WORDS.split())
 

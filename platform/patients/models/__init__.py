@@ -21,6 +21,7 @@ from patients.models.people import (
 from patients.models.wishes import (
     Consent,
     ConsentText,
+    NumberBlock,
     PurposeBasis,
     SubjectRequest,
     Suppression,
@@ -40,6 +41,7 @@ __all__ = [
     "FeedMessage",
     "ImportBefore",
     "ImportTrail",
+    "NumberBlock",
     "Patient",
     "PatientMerge",
     "PossibleDuplicate",

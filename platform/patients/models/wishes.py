@@ -1,4 +1,5 @@
-"""Tables of what may be done with somebody: suppression, consent, legal basis, requests about own data."""
+"""Tables of what may be done with somebody: suppression, consent, legal basis, numbers not to be called,
+requests about own data."""
 
 from __future__ import annotations
 
@@ -80,18 +81,20 @@ class ConsentText(TenantRow):
 class Consent(TenantRow):
     """A patient's yes or no to one purpose on one channel (同意): the newest row of both holds.
 
-    `channel` "all" is a word for every channel. `source` says where it was given, `text_id` which version of
-    the words was shown, `evidence` and `evidence_file_id` how it can be proved (PIPL 14 to 16).
+    `channel` "all" is a word for every channel. `source` says where it was given, `given_by` by whom (the
+    guardian of a child under 14, PIPL 31), `text_id` which version of the words was shown, `evidence` and
+    `evidence_file_id` how it can be proved (PIPL 14 to 16).
     """
 
     __tablename__ = "consent"
-    personal = on_erasure(wiped="evidence", kept="purpose channel source recorded_by")
+    personal = on_erasure(wiped="evidence", kept="purpose channel source given_by recorded_by")
     patient_id: Mapped[UUID]
     purpose: Mapped[str]
     channel: Mapped[str] = mapped_column(server_default="all")
     given: Mapped[bool]
     at: Mapped[datetime]
     source: Mapped[str]
+    given_by: Mapped[str] = mapped_column(server_default="patient")
     text_id: Mapped[UUID | None]
     evidence: Mapped[str]
     evidence_file_id: Mapped[UUID | None]
@@ -101,10 +104,49 @@ class Consent(TenantRow):
             "purpose IN ('care_followup','satisfaction','complaint','marketing')", name="purpose"
         ),
         CheckConstraint("channel IN ('all','telephone','sms','wechat','email')", name="channel"),
+        CheckConstraint("given_by IN ('patient','guardian')", name="given_by"),
         Index("ix_consent_latest", "tenant_id", "patient_id", "purpose", "at"),
         tenant_fk("patient", "patient_id"),
         tenant_fk("consent_text", "text_id"),
         tenant_fk("stored_file", "evidence_file_id"),
+    )
+
+
+class NumberBlock(TenantRow):
+    """A number that is not called (谢绝来电号码), for everything or for one kind of contact, whoever of the
+    hospital's patients it belongs to: a family shares a telephone (regulation C4).
+
+    Stronger than any patient's yes. `patient_id` is on whose page it was noted. The index of the number
+    outlives the erasure of that patient: without it the refusal would be forgotten. It ends with a request
+    only, which `removed_reason` records.
+    """
+
+    __tablename__ = "number_block"
+    personal = on_erasure(
+        wiped="evidence removed_reason", kept="number_index scope source recorded_by removed_by"
+    )
+    patient_id: Mapped[UUID]
+    number_index: Mapped[bytes]
+    scope: Mapped[str]
+    source: Mapped[str]
+    evidence: Mapped[str]
+    since: Mapped[datetime]
+    recorded_by: Mapped[str]
+    removed_at: Mapped[datetime | None]
+    removed_by: Mapped[str | None]
+    removed_reason: Mapped[str | None]
+    __table_args__ = (
+        CheckConstraint("scope IN ('all','marketing','survey')", name="scope"),
+        CheckConstraint("source IN ('patient','hospital','carrier')", name="source"),
+        Index(
+            "uq_number_block_active",
+            "tenant_id",
+            "number_index",
+            "scope",
+            unique=True,
+            postgresql_where="removed_at IS NULL",
+        ),
+        tenant_fk("patient", "patient_id"),
     )
 
 
