@@ -136,6 +136,12 @@ def score(cells: Sequence[str]) -> int:
     return len({place.field for place in places if place})
 
 
+def field_of(heading: str) -> str | None:
+    """Return the field that a heading names by itself; None for an unknown one."""
+    place = _VOCABULARY.get(plain_heading(heading))
+    return place.field if place else None
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where each field stands: ``columns`` maps a field to its column indexes, the surest first.
