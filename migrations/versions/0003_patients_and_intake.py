@@ -396,6 +396,7 @@ def _create_record_alias() -> None:
         "record_alias",
         sa.Column("patient_id", sa.Uuid(), nullable=False),
         sa.Column("record_number", sa.Text(), nullable=False),
+        sa.Column("record_index", sa.LargeBinary(), nullable=True),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -550,6 +551,15 @@ def _change_patient() -> None:
     op.add_column("patient", sa.Column("dialect", sa.Text(), nullable=True))
     op.add_column("patient", sa.Column("answered_by", sa.Text(), nullable=True))
     op.add_column("patient", sa.Column("preferred_part", sa.Text(), nullable=True))
+    op.add_column(
+        "patient",
+        sa.Column(
+            "overruled",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+        ),
+    )
     op.add_column("patient", sa.Column("merged_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
         "ix_patient_id_number",
@@ -574,17 +584,20 @@ def _change_patient() -> None:
         unique=False,
     )
     op.create_check_constraint(
+        op.f("ck_patient_preferred_part"), "patient", "preferred_part IN ('morning','afternoon','evening')"
+    )
+    op.create_check_constraint(
         op.f("ck_patient_contact_type"),
         "patient",
         "contact_type IN ('patient','partner_hospital','community_centre','company','government','ngo')",
-    )
-    op.create_check_constraint(
-        op.f("ck_patient_preferred_part"), "patient", "preferred_part IN ('morning','afternoon','evening')"
     )
 
 
 def _change_sample_member() -> None:
     op.add_column("sample_member", sa.Column("stopped_by_id", sa.Uuid(), nullable=True))
+    op.create_index(
+        "ix_sample_member_position", "sample_member", ["tenant_id", "sample_id", "position"], unique=False
+    )
     op.create_foreign_key(
         op.f("fk_sample_member_tenant_id_stopped_by_id_suppression"),
         "sample_member",
