@@ -54,7 +54,7 @@ signed_at=签署时间 signed_for_firm=公司签署人 signed_for_hospital=医�
 source_id=来源编号 stage=阶段 started_at=开始时间 started_by=发起人 started_on=开始日期
 starts_at=起算时间 starts_on=生效日期 state=状态 stripe_customer=Stripe客户 stripe_invoice=Stripe账单
 stripe_state=Stripe状态 subject=对象 subtotal_fen=不含税金额（分） summary=摘要 suspended=暂停未计费
-tag=标签 taken_by=登记人 target_on=目标日期 task_id=任务编号 tenant_id=医院编号 text_cipher=反馈内容
+overruled=更正前的值 tag=标签 taken_by=登记人 target_on=目标日期 task_id=任务编号 tenant_id=医院编号 text_cipher=反馈内容
 tier=分级 total_fen=合计（分） unchanged=未变数 unit_fen=单价（分） until=有效至 updated=更新数
 updated_at=更新时间 valid_from=生效日期 valid_to=失效日期 vat_fen=税额（分） vat_rate=税率 version=版本
 ward=病区 warnings=提示计数 why=缘由 wish_cipher=诉求 wrapped_key=数据密钥 xlsx_file_id=Excel文件编号

@@ -30,13 +30,17 @@ class Rows:
     """The patient rows of a table, read again from the file at each iteration: ``(row number, cells)``.
 
     Row numbers count from 1 as a spreadsheet shows them. Blank lines, totals (合计) and notes are left out;
-    ``skipped`` names them once an iteration has come to its end. Iterating may raise ``UnreadableFile``.
+    ``skipped`` names them once an iteration has come to its end, ``about`` is how many lines are to be read,
+    near enough for a progress bar. Iterating may raise ``UnreadableFile``.
     """
 
-    def __init__(self, source: Callable[[], Iterator[Cells]], header: Cells, header_row: int) -> None:
+    def __init__(
+        self, source: Callable[[], Iterator[Cells]], header: Cells, header_row: int, *, about: int = 0
+    ) -> None:
         self._source = source
         self._header = header
         self._header_row = header_row
+        self.about = max(0, about - header_row)
         self.skipped: list[Skipped] = []
 
     def __iter__(self) -> Iterator[tuple[int, Cells]]:

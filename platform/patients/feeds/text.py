@@ -59,7 +59,7 @@ def _table(content: bytes, encoding: str, shape: _Shape) -> Table:
     def source() -> Iterator[Cells]:
         return _read_rows(content, encoding, shape)
 
-    rows = Rows(source, shape.place.header, shape.place.row_number)
+    rows = Rows(source, shape.place.header, shape.place.row_number, about=content.count(b"\n"))
     shown = encoding.removesuffix("-sig") if encoding != "utf-8-sig" else encoding
     return Table(shape.place.header, rows, shown, "csv", shape.delimiter)
 

@@ -43,7 +43,8 @@ def read_workbook(content: bytes) -> Table:
     def source() -> Iterator[Cells]:
         return (tuple(map(cell_text, row)) for row in sheet.iter_rows())
 
-    return Table(place.header, Rows(source, place.header, place.row_number), None, kind, None)
+    rows = Rows(source, place.header, place.row_number, about=sheet.total_height)
+    return Table(place.header, rows, None, kind, None)
 
 
 def _find_sheet(content: bytes) -> tuple[CalamineSheet, HeaderPlace]:

@@ -20,13 +20,14 @@ class Patient(TenantRow):
     `must_not_say_cipher` holds encrypted words (禁忌话题), None for nothing; name and record number stand in
     the clear, because people search for them. `restricted_at`: kept but not used any more, `erased_at`:
     nothing personal is left (PIPL 47); then `record_index` is the keyed index of the record number, so that
-    a later list does not bring the person back.
+    a later list does not bring the person back. `overruled` holds what a list said of a field before somebody
+    put it right by hand (`patients.corrections`): numbers as keyed indexes, so that the list leaves it.
     """
 
     __tablename__ = "patient"
     personal = on_erasure(
         wiped="name sex birth_date age_years id_number_cipher id_number_index must_not_say_cipher "
-        "initials dialect answered_by preferred_part",
+        "initials dialect answered_by preferred_part overruled",
         numbered="record_number",
         kept="contact_state record_index contact_type",
     )
@@ -47,6 +48,7 @@ class Patient(TenantRow):
     dialect: Mapped[str | None]
     answered_by: Mapped[str | None]
     preferred_part: Mapped[str | None]
+    overruled: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     merged_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -194,13 +196,14 @@ class DataProblem(TenantRow):
 
 class RecordAlias(TenantRow):
     """Another record number of a patient (曾用病案号): of a second file found by the ID number, or of a
-    record that was merged into this one.
+    record that was merged into this one. `record_index` is left when the patient is erased, as on `patient`.
     """
 
     __tablename__ = "record_alias"
-    personal = on_erasure(numbered="record_number", kept="why")
+    personal = on_erasure(numbered="record_number", kept="why record_index")
     patient_id: Mapped[UUID]
     record_number: Mapped[str]
+    record_index: Mapped[bytes | None]
     why: Mapped[str]
     created_at: Mapped[datetime]
     __table_args__ = (
