@@ -59,6 +59,12 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "tenants.certificate_downloaded": ("export", mark("Certificate of erasure downloaded")),
     "patients.consent_given": ("consent", mark("Consent given")),
     "patients.consent_refused": ("consent", mark("Consent refused or withdrawn")),
+    "patients.consent_text_added": ("consent", mark("New words of asking")),
+    "patients.basis_set": ("consent", mark("Legal basis of a purpose set")),
+    "patients.number_blocked": ("consent", mark("Number put on the list of numbers not to be called")),
+    "patients.number_unblocked": ("consent", mark("Number taken off the list of numbers not to be called")),
+    "patients.consents_exported": ("export", mark("Consents exported")),
+    "patients.consent_evidence_read": ("access", mark("Evidence of a consent opened")),
     "patients.suppressed": ("consent", mark("Contact stopped")),
     "patients.suppression_lifted": ("consent", mark("Contact allowed again")),
     "patients.restriction_lifted": ("consent", mark("Restriction lifted")),
@@ -183,6 +189,8 @@ SUBJECTS: dict[str, str] = {
     "onboarding_step": mark("Onboarding step"),
     "stored_file": mark("File"),
     "sub_processor": mark("Sub-processor"),
+    "consent_text": mark("Words of asking"),
+    "purpose_basis": mark("Legal basis"),
     "survey_sample": mark("Sample"),
 }
 
