@@ -36,6 +36,7 @@ SELECT kind, count(*) AS n FROM encounter
  WHERE tenant_id = :tenant AND discharged_on >= :month AND discharged_on < :next GROUP BY kind
 """)
 
+# What organisations answer is no index of patients (S1-1): it stands on the page of their wave.
 _DIMENSIONS = text("""
 SELECT q.audience, d.key AS code, max(l.value->'label'->>'zh') AS zh, max(l.value->'label'->>'en') AS en,
        min(l.ordinality) AS place, count(*) AS n, avg(CAST(d.value AS numeric)) AS mean,
@@ -46,7 +47,7 @@ SELECT q.audience, d.key AS code, max(l.value->'label'->>'zh') AS zh, max(l.valu
   JOIN LATERAL jsonb_array_elements(q.content->'dimensions') WITH ORDINALITY AS l(value, ordinality)
     ON l.value->>'code' = d.key
  WHERE r.tenant_id = :tenant AND r.state = 'complete' AND r.completed_at >= :starts AND r.completed_at < :ends
-   AND d.value IS NOT NULL
+   AND d.value IS NOT NULL AND q.audience IN ('inpatient', 'outpatient')
  GROUP BY q.audience, d.key ORDER BY place, code
 """)
 
@@ -58,6 +59,7 @@ SELECT q.audience, d.name, count(*) AS n, avg(r.index_value) AS mean, stddev_sam
   LEFT JOIN department d ON d.tenant_id = e.tenant_id AND d.id = e.department_id
  WHERE r.tenant_id = :tenant AND r.state = 'complete' AND r.index_value IS NOT NULL
    AND r.completed_at >= :starts AND r.completed_at < :ends
+   AND q.audience IN ('inpatient', 'outpatient')
  GROUP BY q.audience, d.name ORDER BY n DESC, d.name COLLATE "C" NULLS LAST
 """)
 

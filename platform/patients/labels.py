@@ -8,7 +8,12 @@ from foundation.languages import gettext
 from patients.feeds.messages import REJECTION_TEXTS, TEMPLATES, WARNING_TEXTS, UnreadableFile
 
 SEXES = {"M": "Male", "F": "Female"}
-KINDS = {"inpatient": "Inpatient stay", "outpatient": "Outpatient visit", "checkup": "Check-up"}
+KINDS = {
+    "inpatient": "Inpatient stay",
+    "outpatient": "Outpatient visit",
+    "checkup": "Check-up",
+    "cooperation": "Cooperation",
+}
 DISPOSITIONS = {
     "home": "Went home",
     "transferred": "Transferred to another hospital",
@@ -28,6 +33,15 @@ RELATIONS = {
     "sibling": "Sibling",
     "other": "Other relation",
     "": "Relation unknown",
+}
+# Who a contact is (S1-1); all but the first are organisations, with a cooperation instead of stays.
+CONTACT_TYPES = {
+    "patient": "Patient",
+    "partner_hospital": "Partner hospital",
+    "community_centre": "Community health centre",
+    "company": "Company or institution",
+    "government": "Government department",
+    "ngo": "Social organisation",
 }
 HOLDERS = {"patient": "Patient's own number", "contact": "Contact person's number"}
 CONTACT_STATES = {

@@ -118,7 +118,7 @@ def decode(data: bytes | str) -> Instrument:
 
 @cache
 def load(code: str, version: int = 1) -> Instrument:
-    """The shipped instrument ``code`` (``inpatient``, ``outpatient``) in ``version``.
+    """The shipped instrument ``code`` (``inpatient``, ``outpatient``, ``organisation``) in ``version``.
 
     Raises UnknownInstrument.
     """

@@ -9,6 +9,7 @@ from foundation.languages import gettext
 AUDIENCES = {
     "inpatient": "Inpatients",
     "outpatient": "Outpatients",
+    "organisation": "Partner organisations",
 }
 EXCLUDED = {
     "suppressed": "No contact (deceased, refused …)",

@@ -17,8 +17,8 @@ from tenants.life import golive, templates_by_type
 from tenants.life.golive import Finding
 
 # A check-up centre has no inpatients (体检 is asked like a visit).
-AUDIENCES = {"checkup": ("outpatient",)}
-EVERY_AUDIENCE = ("inpatient", "outpatient")
+AUDIENCES = {"checkup": ("outpatient", "organisation")}
+EVERY_AUDIENCE = ("inpatient", "outpatient", "organisation")
 
 
 def register() -> None:

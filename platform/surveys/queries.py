@@ -74,7 +74,7 @@ def questionnaires(session: HospitalSession) -> list[QuestionnaireFigures]:
     begun = {one.audience for one in known}
     found += [
         QuestionnaireFigures(audience, load(audience), None, 0, 0, None)
-        for audience in ("inpatient", "outpatient")
+        for audience in ("inpatient", "outpatient", "organisation")
         if audience not in begun
     ]
     return sorted(found, key=lambda one: (one.audience, -one.instrument.version))
@@ -98,14 +98,14 @@ SELECT s.id, s.month, s.rate, s.seed, s.drawn_at, s.frame_size, s.drawn_size,
          JOIN contact_task t ON t.tenant_id = m.tenant_id AND t.source = 'sample' AND t.source_id = m.id
          LEFT JOIN response r ON r.tenant_id = t.tenant_id AND r.task_id = t.id
         WHERE m.tenant_id = s.tenant_id AND m.sample_id = s.id AND m.drawn) AS w
- WHERE s.tenant_id = :tenant
+ WHERE s.tenant_id = :tenant AND s.audience = 'outpatient'
  ORDER BY s.month DESC
  LIMIT :months
 """)
 
 
 def samples(session: HospitalSession, *, months: int = 12) -> list[SampleFigures]:
-    """The samples of the last months, newest first."""
+    """The samples of outpatients of the last months, newest first."""
     rows = session.execute(_SAMPLES, {"tenant": session.tenant_id, "months": months})
     return [
         SampleFigures(

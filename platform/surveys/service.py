@@ -27,7 +27,7 @@ from surveys.scoring import Score, response_index
 from tenants.life import agreement
 
 Mode = Literal["phone", "web", "paper"]
-Audience = Literal["inpatient", "outpatient"]
+Audience = Literal["inpatient", "outpatient", "organisation"]
 SURVEY_GAP = timedelta(days=30)  # regulation C4: one survey per patient per 30 days
 LOW_LEVEL = 2  # J1: levels 1 and 2 ask for the reason
 TAG_LENGTH = 60
@@ -35,7 +35,12 @@ FINISHED = ("complete", "partial")
 
 
 def audience_of(encounter_kind: str) -> Audience:
-    """Which questionnaire a stay or a visit is asked with; a check-up (体检) is asked like a visit."""
+    """Which questionnaire a stay or a visit is asked with; a check-up (体检) is asked like a visit.
+
+    A `cooperation` (合作) is that of an organisation, which is asked with its own (S1-2).
+    """
+    if encounter_kind == "cooperation":
+        return "organisation"
     return "inpatient" if encounter_kind == "inpatient" else "outpatient"
 
 
@@ -43,7 +48,7 @@ def audience_of(encounter_kind: str) -> Audience:
 
 
 def questionnaire_for(session: HospitalSession, audience: str, *, now: datetime) -> Questionnaire:
-    """The questionnaire in use for `inpatient` or `outpatient`; the shipped version 1 on first use.
+    """The questionnaire in use for one of the audiences; the shipped version 1 on first use.
 
     Raises `surveys.instrument.UnknownInstrument` for another audience.
     """

@@ -21,7 +21,7 @@ from surveys.instrument import (
     shipped,
 )
 
-CODES = ("inpatient", "outpatient")
+CODES = ("inpatient", "organisation", "outpatient")
 
 
 def raw(code: str) -> dict[str, Any]:
@@ -36,12 +36,13 @@ def texts(instrument: Instrument) -> list[Text]:
     return found + [question.text for question in instrument.questions()]
 
 
-def test_both_questionnaires_are_shipped_and_short_enough_for_the_telephone() -> None:
-    assert shipped() == [("inpatient", 1), ("outpatient", 1)]
+def test_the_questionnaires_are_shipped_and_short_enough_for_the_telephone() -> None:
+    assert shipped() == [(code, 1) for code in CODES]
     inpatient, outpatient = load("inpatient"), load("outpatient")
     assert len(inpatient.dimensions) == 6
     assert 10 <= len(list(inpatient.questions())) <= 12
     assert 7 <= len(list(outpatient.questions())) <= 8
+    assert 7 <= len(list(load("organisation").questions())) <= 8
     with pytest.raises(UnknownInstrument):
         load("inpatient", 99)
 

@@ -32,8 +32,10 @@ SELECT (SELECT count(*) FROM patient WHERE tenant_id = ANY (:tenants)) AS patien
        (SELECT count(*) FROM encounter WHERE tenant_id = ANY (:tenants)) AS encounters,
        (SELECT count(*) FROM suppression
          WHERE tenant_id = ANY (:tenants) AND lifted_at IS NULL) AS suppressed,
-       (SELECT sum(drawn_size)::int FROM survey_sample WHERE tenant_id = ANY (:tenants)) AS drawn,
-       (SELECT sum(frame_size)::int FROM survey_sample WHERE tenant_id = ANY (:tenants)) AS frame,
+       (SELECT sum(drawn_size)::int FROM survey_sample
+         WHERE tenant_id = ANY (:tenants) AND audience = 'outpatient') AS drawn,
+       (SELECT sum(frame_size)::int FROM survey_sample
+         WHERE tenant_id = ANY (:tenants) AND audience = 'outpatient') AS frame,
        (SELECT count(*) FROM response
          WHERE tenant_id = ANY (:tenants) AND state IN ('complete', 'partial')) AS responses,
        count(*) AS opened,
