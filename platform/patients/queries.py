@@ -8,19 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, func, or_, select, text
+from sqlalchemy import RowMapping, func, select, text
 
 from foundation.database import HospitalSession
 from foundation.masking import masked_name
-from patients.identity import GUARDIAN_UNTIL, age_on, clean_id, is_minor
+from patients import searching
+from patients.identity import GUARDIAN_UNTIL, age_on, is_minor
 from patients.models import ContactPoint, DataImport, DataProblem, Encounter, Enrolment, Patient
-from patients.phones import parse_phone
 from patients.service import patient_or_raise
 from patients.suppression import UnknownPatient, active_reasons
-from tenants.keys import data_key, unseal
+from tenants.keys import unseal
 from tenants.models import Department
 
 PAGE = 50
@@ -167,11 +166,10 @@ _LINES = text("""
     FROM patient p
     LEFT JOIN LATERAL (
         SELECT kind, discharged_on, department_id FROM encounter
-        WHERE tenant_id = :tenant_id AND patient_id = p.id
+        WHERE tenant_id = :tenant_id AND patient_id = p.id AND withdrawn_at IS NULL
         ORDER BY discharged_on DESC, id DESC LIMIT 1) AS e ON true
     LEFT JOIN department d ON d.tenant_id = :tenant_id AND d.id = e.department_id
     WHERE p.tenant_id = :tenant_id AND p.id = ANY (CAST(:ids AS uuid[]))
-    ORDER BY p.id DESC
 """)
 
 
@@ -186,18 +184,28 @@ def patients(
     """A page of patients.
 
     `search` is a phone number or an ID number (found through the blind index), the beginning of a record
-    number, or a name, also as the list masks it (张**). `state` is a contact state.
+    number, of a name, also as the list masks it (张**), or of its pinyin initials; then the surest come first
+    (`patients.searching`). `state` is a contact state, without a search.
     """
-    query = select(Patient.id).where(Patient.tenant_id == session.tenant_id, Patient.restricted_at.is_(None))
     if search.strip():
-        query = _searching(session, query, search.strip())
+        ids = searching.found(session, search, after=after, limit=limit + 1)
+    else:
+        ids = _newest(session, state, after, limit + 1)
+    rows = session.execute(_LINES, {"tenant_id": session.tenant_id, "ids": ids[:limit]}).mappings()
+    lines = {row["id"]: _line(row) for row in rows}
+    shown = tuple(lines[patient_id] for patient_id in ids[:limit])
+    return PatientPage(shown, ids[limit - 1] if len(ids) > limit else None)
+
+
+def _newest(session: HospitalSession, state: str | None, after: UUID | None, limit: int) -> list[UUID]:
+    query = select(Patient.id).where(
+        Patient.tenant_id == session.tenant_id, Patient.restricted_at.is_(None), Patient.merged_at.is_(None)
+    )
     if state:
         query = query.where(Patient.contact_state == state)
     if after is not None:
         query = query.where(Patient.id < after)
-    ids = list(session.scalars(query.order_by(Patient.id.desc()).limit(limit + 1)))
-    rows = session.execute(_LINES, {"tenant_id": session.tenant_id, "ids": ids[:limit]}).mappings()
-    return PatientPage(tuple(_line(row) for row in rows), ids[limit - 1] if len(ids) > limit else None)
+    return list(session.scalars(query.order_by(Patient.id.desc()).limit(limit)))
 
 
 def imports(
@@ -264,21 +272,6 @@ def problem_counts(session: HospitalSession) -> dict[str, int]:
         .order_by(DataProblem.kind)
     )
     return {kind: number for kind, number in rows}  # noqa: C416 - a row is no pair to dict()
-
-
-def _searching(session: HospitalSession, query: Select[Any], search: str) -> Select[Any]:
-    key = data_key(session)
-    if id_number := clean_id(search):
-        return query.where(Patient.id_number_index == key.blind_index(id_number))
-    if number := parse_phone(search):
-        holders = select(ContactPoint.patient_id).where(
-            ContactPoint.tenant_id == session.tenant_id, ContactPoint.number_index == key.blind_index(number)
-        )
-        return query.where(or_(Patient.id.in_(holders), Patient.record_number == search))
-    pattern = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return query.where(
-        or_(Patient.record_number.like(pattern + "%"), Patient.name.like(pattern.replace("*", "%") + "%"))
-    )
 
 
 def _line(row: RowMapping) -> PatientLine:

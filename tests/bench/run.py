@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import firm as firms
-from bench import imports, next_card, plans, screens
+from bench import imports, next_card, plans, screens, search
 from bench.measuring import Figure, console, show, step
 from bench.throwaway import MASTER_KEY, Place, place
 
@@ -34,6 +34,7 @@ class Size:
     rounds: int
     requests: int
     cases: int
+    searched: int
 
 
 FULL = Size(
@@ -46,6 +47,7 @@ FULL = Size(
     rounds=3,
     requests=30,
     cases=200,
+    searched=1_000_000,
 )
 SMALL = Size(
     hospitals=20,
@@ -57,6 +59,7 @@ SMALL = Size(
     rounds=3,
     requests=15,
     cases=200,
+    searched=50_000,
 )
 
 
@@ -85,6 +88,7 @@ def _measure(here: Place, size: Size) -> list[Figure]:
     figures += imports.measure(here, firm, size.import_rows)
     with step(f"Plan {size.enrolments:,} enrolments, {size.rounds} times each way"):
         figures += plans.measure(here, firm, firm.imports[0], size.enrolments, size.rounds)
+    figures += search.measure(here, firm, size.searched)
     return figures
 
 
