@@ -52,23 +52,19 @@ def write(session: HospitalSession, invoice: Invoice, contract: Contract) -> Non
         (n.kind, n.month, n.quantity, n.unit_fen) for n in lines
     ]:
         return
-    for line in stored:
-        session.delete(line)
+    # Written over by place, so that what changes and changes back (S4-15) is the row that it was.
+    for position, line in enumerate(lines, start=1):
+        row = stored[position - 1] if position <= len(stored) else _line_at(invoice, position)
+        row.kind, row.month, row.quantity = line.kind, line.month or invoice.month, line.quantity
+        row.unit_fen, row.amount_fen = line.unit_fen, line.amount_fen
+        session.add(row)
+    for row in stored[len(lines) :]:
+        session.delete(row)
     session.flush()
-    session.add_all(
-        InvoiceLine(
-            tenant_id=session.tenant_id,
-            invoice_id=invoice.id,
-            position=position,
-            kind=line.kind,
-            month=line.month,
-            quantity=line.quantity,
-            unit_fen=line.unit_fen,
-            amount_fen=line.amount_fen,
-        )
-        for position, line in enumerate(lines, start=1)
-    )
-    session.flush()
+
+
+def _line_at(invoice: Invoice, position: int) -> InvoiceLine:
+    return InvoiceLine(tenant_id=invoice.tenant_id, invoice_id=invoice.id, position=position)
 
 
 def _lines(session: HospitalSession, invoice: Invoice) -> Sequence[Line]:

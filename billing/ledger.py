@@ -39,31 +39,48 @@ _SET_UP = (
         ) ON COMMIT DROP
     """),
 )
-_FACTS = text("""
+# Each of these is there for a whole hospital and, in place of `{whose}`, for some of its patients.
+_WHOSE = "AND {column} = ANY (CAST(:patient_ids AS uuid[]))"
+
+
+def _whose(statement: str, column: str) -> tuple[TextClause, TextClause]:
+    """A statement for everybody, and for the patients in `patient_ids`."""
+    some = statement.replace("{whose}", _WHOSE.replace("{column}", column))
+    return text(statement.replace("{whose}", "")), text(some)
+
+
+_FACTS = _whose(
+    """
     INSERT INTO billing_facts
     SELECT e.id, e.patient_id, e.started_on,
            least(coalesce(e.ended_on, 'infinity'), coalesce(e.cancelled_on, 'infinity')),
            coalesce(e.cancelled_on <= :free_days + greatest(
                e.started_on, (e.created_at AT TIME ZONE 'Asia/Shanghai')::date), false),
            e.end_reason
-    FROM enrolment e WHERE e.tenant_id = :tenant_id
-""")
-_UNREACHED = text("""
+    FROM enrolment e WHERE e.tenant_id = :tenant_id {whose}
+    """,
+    "e.patient_id",
+)
+_UNREACHED = _whose(
+    """
     INSERT INTO billing_unreached
     SELECT DISTINCT s.patient_id FROM suppression s
     WHERE s.tenant_id = :tenant_id AND s.reason = 'deceased' AND s.lifted_at IS NULL AND NOT EXISTS (
         SELECT 1 FROM call c
         WHERE c.tenant_id = :tenant_id AND c.patient_id = s.patient_id AND c.connected_at IS NOT NULL
-          AND c.dialled_at <= s.started_at)
-""")
-_DUE = text("""
+          AND c.dialled_at <= s.started_at) {whose}
+    """,
+    "s.patient_id",
+)
+_DUE = _whose(
+    """
     INSERT INTO billing_due
     WITH stops AS (
         SELECT s.patient_id, range_agg(daterange(t.first_day, greatest(t.first_day, t.lifted_on))) AS days
         FROM suppression s CROSS JOIN LATERAL (SELECT
             (s.started_at AT TIME ZONE 'Asia/Shanghai')::date + 1 AS first_day,
             coalesce((s.lifted_at AT TIME ZONE 'Asia/Shanghai')::date, 'infinity') AS lifted_on) AS t
-        WHERE s.tenant_id = :tenant_id GROUP BY s.patient_id
+        WHERE s.tenant_id = :tenant_id {whose} GROUP BY s.patient_id
     ), spans AS (
         SELECT f.patient_id, range_agg(daterange(f.started_on, f.last_day, '[]')) AS days
         FROM billing_facts f
@@ -84,7 +101,9 @@ _DUE = text("""
         FROM spans p CROSS JOIN agreed a LEFT JOIN stops s ON s.patient_id = p.patient_id
     )
     SELECT d.patient_id, d.days, d.days - u.days FROM due d CROSS JOIN suspended u
-""")
+    """,
+    "s.patient_id",
+)
 _INDEX_FACTS = text("CREATE INDEX ON billing_facts (patient_id, started_on)")
 _ANALYZE_FACTS, _ANALYZE_DUE = text("ANALYZE billing_facts"), text("ANALYZE billing_due")
 
@@ -98,17 +117,17 @@ _ENROLMENT = """
 """
 
 
-def _sql(statement: str, since: str = "", upto: str = "") -> TextClause:
+def _joined(statement: str, since: str, upto: str) -> str:
     """A statement, with that join in place of `{enrolment}`."""
-    join = _ENROLMENT.replace("{since}", since).replace("{upto}", upto)
-    return text(statement.replace("{enrolment}", join))
+    return statement.replace("{enrolment}", _ENROLMENT.replace("{since}", since).replace("{upto}", upto))
 
 
-_FILL = _sql(
+_FILL_BOTH = _joined(
     """
     WITH before AS (
-        SELECT patient_id FROM ledger_entry
-        WHERE tenant_id = :tenant_id AND month = :previous AND kind IN ('carried', 'new') AND NOT leaves
+        SELECT l.patient_id FROM ledger_entry l
+        WHERE l.tenant_id = :tenant_id AND l.month = :previous AND l.kind IN ('carried', 'new')
+          AND NOT l.leaves {whose}
     ), wanted AS (
         SELECT d.patient_id, e.id AS enrolment_id,
                CASE WHEN CASE WHEN :chained THEN d.patient_id IN (SELECT patient_id FROM before)
@@ -131,7 +150,7 @@ _FILL = _sql(
         ORDER BY f.patient_id, f.id)
     ), gone AS (
         DELETE FROM ledger_entry l
-        WHERE l.tenant_id = :tenant_id AND l.month = :first
+        WHERE l.tenant_id = :tenant_id AND l.month = :first {whose}
           AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.patient_id = l.patient_id)
           AND NOT EXISTS (SELECT 1 FROM ledger_credit c  -- given back already: the two balance
                           WHERE c.tenant_id = l.tenant_id AND c.ledger_entry_id = l.id)
@@ -153,12 +172,14 @@ _FILL = _sql(
     since=":first",
     upto=":upto",
 )
+_FILL = _whose(_FILL_BOTH, "l.patient_id")
 
 # Months whose invoice is out, with the price that held: what is known too late goes onto the next invoice.
 # Where the hospital came to this firm within the month (`since`), only the days since then are its own, at
 # its own price.
-_LATE = _sql(
-    """
+_LATE = text(
+    _joined(
+        """
     WITH closed AS (
         SELECT i.month, (i.month + interval '1 month')::date AS upto,
                greatest(i.month, CAST(:since AS date)) AS own_from,
@@ -185,11 +206,12 @@ _LATE = _sql(
     FROM wanted
     ON CONFLICT (tenant_id, month, patient_id) DO NOTHING
     """,
-    since="m.own_from",
-    upto="m.upto",
+        since="m.own_from",
+        upto="m.upto",
+    )
 )
 
-_CREDIT = _sql(
+_CREDIT = text(
     """
     WITH wanted AS (
         SELECT l.id, l.month, l.patient_id, l.enrolment_id, l.unit_fen,
@@ -252,7 +274,26 @@ def fill(session: HospitalSession, month: date, *, now: datetime) -> int:
         return int(state.entries)
     _set_aside(session, values)
     chained = values | {"chained": state.chained, "unit_fen": state.unit_fen}
-    return int(session.execute(_FILL, chained).scalar_one())
+    return int(session.execute(_FILL[0], chained).scalar_one())
+
+
+def refill(session: HospitalSession, months: list[date], patient_ids: list[UUID], *, now: datetime) -> None:
+    """The same for some patients: their rows of these months are as `fill` would write them now.
+
+    `months` are first days, earliest first, of months that have a ledger; what is issued stays untouched. A
+    row that goes and comes back with an undo is written anew, under another id: until the invoice is out
+    nothing points at it.
+    """
+    session.flush()
+    some = {"patient_ids": patient_ids}
+    if months:
+        _set_aside(session, _values(session, months[0], now), patient_ids)  # the same facts for each month
+    for month in months:
+        values = _values(session, month, now)
+        state = session.execute(_STATE, values).one()
+        if not state.frozen and state.unit_fen is not None:
+            chained = values | some | {"chained": state.chained, "unit_fen": state.unit_fen}
+            session.execute(_FILL[1], chained)
 
 
 def correct_earlier(session: HospitalSession, month: date, invoice_id: UUID, *, now: datetime) -> None:
@@ -268,14 +309,18 @@ def correct_earlier(session: HospitalSession, month: date, invoice_id: UUID, *, 
     session.execute(_CREDIT, values)
 
 
-def _set_aside(session: HospitalSession, values: dict[str, Any]) -> None:
+def _set_aside(
+    session: HospitalSession, values: dict[str, Any], patient_ids: list[UUID] | None = None
+) -> None:
+    which = 0 if patient_ids is None else 1
+    named = values if patient_ids is None else values | {"patient_ids": patient_ids}
     for statement in _SET_UP:
         session.execute(statement)
-    session.execute(_FACTS, values)
+    session.execute(_FACTS[which], named)
     session.execute(_INDEX_FACTS)
     session.execute(_ANALYZE_FACTS)
-    session.execute(_UNREACHED, values)
-    session.execute(_DUE, values)
+    session.execute(_UNREACHED[which], named)
+    session.execute(_DUE[which], named)
     session.execute(_ANALYZE_DUE)
 
 

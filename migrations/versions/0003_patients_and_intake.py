@@ -33,6 +33,7 @@ def upgrade() -> None:
     _create_record_alias()
     _change_consent()
     _change_data_import()
+    _change_directory_entry()
     _change_encounter()
     _change_enrolment()
     _change_patient()
@@ -436,10 +437,10 @@ def _change_consent() -> None:
         ["tenant_id", "evidence_file_id"],
         ["tenant_id", "id"],
     )
+    op.create_check_constraint(op.f("ck_consent_given_by"), "consent", "given_by IN ('patient','guardian')")
     op.create_check_constraint(
         op.f("ck_consent_channel"), "consent", "channel IN ('all','telephone','sms','wechat','email')"
     )
-    op.create_check_constraint(op.f("ck_consent_given_by"), "consent", "given_by IN ('patient','guardian')")
 
 
 def _change_data_import() -> None:
@@ -528,6 +529,13 @@ def _change_data_import() -> None:
         op.f("ck_data_import_source"),
         "data_import",
         "source IN ('upload','api','command','hl7','fhir','json','folder')",
+    )
+
+
+def _change_directory_entry() -> None:
+    op.add_column(
+        "directory_entry",
+        sa.Column("suppression_breaches", sa.BigInteger(), server_default="0", nullable=False),
     )
 
 

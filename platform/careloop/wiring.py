@@ -5,12 +5,15 @@ from __future__ import annotations
 from billing import golive_checks as billing_checks
 from billing import holds as billing_holds
 from billing import moving as billing_moves
+from billing import refresh as billing_refresh
 from careloop import golive_checks as careloop_checks
 from feedback import holds as feedback_holds
 from feedback import hooks as feedback_hooks
+from feedback import joining_hooks as feedback_joining
 from feedback import onboarding as feedback_onboarding
 from feedback import panels as feedback_panels
 from feedback import timeline as feedback_timeline
+from outreach import joining_hooks as outreach_joining
 from outreach import stage_hooks as outreach_stages
 from outreach import tasks as outreach_tasks
 from outreach import timeline as outreach_timeline
@@ -18,9 +21,11 @@ from patients import golive_checks as patients_checks
 from reporting import golive_checks as reporting_checks
 from revisits import going_live as revisits_going_live
 from revisits import hooks as revisits_hooks
+from revisits import joining_hooks as revisits_joining
 from revisits import stage_hooks as revisits_stages
 from surveys import extract as surveys_extract
 from surveys import hooks as surveys_hooks
+from surveys import joining_hooks as surveys_joining
 from surveys import onboarding as surveys_onboarding
 from surveys import panel as surveys_panel
 from surveys import timeline as surveys_timeline
@@ -37,6 +42,7 @@ def wire() -> None:
     surveys_hooks.register()
     revisits_hooks.register()
     feedback_hooks.register()
+    billing_refresh.register()
     revisits_stages.register()  # before outreach, which spreads what the plan has opened
     outreach_stages.register()
     billing_moves.register()
@@ -44,6 +50,9 @@ def wire() -> None:
     surveys_extract.register()
     feedback_holds.register()
     billing_holds.register()
+    # Contacts before the plan, which ends some of them.
+    for joined in (outreach_joining, surveys_joining, revisits_joining, feedback_joining):
+        joined.register()
     surveys_panel.offer_reasons(reasons)
     # In the order in which the gate and a new hospital's page show them.
     for room in (

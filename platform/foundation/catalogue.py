@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, LargeBinary, Table, any_, cast, false, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import Text
 
 from foundation.database import Base, ScopedSession
@@ -123,7 +124,9 @@ def named_condition(table: Table, rows: Rows) -> ColumnElement[bool]:
     return func.split_part(table.c.subject, ":", 2) == any_(cast(ids, ARRAY(Text)))
 
 
-def among(column: ColumnElement[Any], ids: Iterable[UUID]) -> ColumnElement[bool]:
+def among(
+    column: ColumnElement[Any] | InstrumentedAttribute[Any], ids: Iterable[UUID]
+) -> ColumnElement[bool]:
     """The column is one of these ids, by one parameter whatever their number."""
     listed = list(ids)
     return column == any_(cast(listed, ARRAY(column.type))) if listed else false()

@@ -54,7 +54,7 @@ signed_at=签署时间 signed_for_firm=公司签署人 signed_for_hospital=医�
 source_id=来源编号 stage=阶段 started_at=开始时间 started_by=发起人 started_on=开始日期
 starts_at=起算时间 starts_on=生效日期 state=状态 stripe_customer=Stripe客户 stripe_invoice=Stripe账单
 stripe_state=Stripe状态 subject=对象 subtotal_fen=不含税金额（分） summary=摘要 suspended=暂停未计费
-overruled=更正前的值 tag=标签 taken_by=登记人 target_on=目标日期 task_id=任务编号 tenant_id=医院编号 text_cipher=反馈内容
+tag=标签 taken_by=登记人 target_on=目标日期 task_id=任务编号 tenant_id=医院编号 text_cipher=反馈内容
 tier=分级 total_fen=合计（分） unchanged=未变数 unit_fen=单价（分） until=有效至 updated=更新数
 updated_at=更新时间 valid_from=生效日期 valid_to=失效日期 vat_fen=税额（分） vat_rate=税率 version=版本
 ward=病区 warnings=提示计数 why=缘由 wish_cipher=诉求 wrapped_key=数据密钥 xlsx_file_id=Excel文件编号
@@ -69,10 +69,12 @@ last_taken_at=最近入库时间 lease_until=运行租约至 merged_at=合并时
 phase=步骤 preferred_part=偏好时段 preview_cipher=预览 progress=进度 progress_of=总量 recorded_by=登记人
 row_cipher=原值 row_id=行编号 row_ids=行编号列表 second_id=乙方患者编号 set_at=设定时间 set_by=设定人
 start_reason=入组原因 stop_asked_at=要求停止时间 stopped_by_id=停止记录编号 suppressed=停止联系数
+suppression_breaches=停止联系核查异常数
 table_name=表名 text_en=英文文本 text_id=文本编号 text_zh=中文文本 undone_at=撤销时间 undone_by=撤销人
 used_at=最近使用时间 verdicts_file_id=判定明细文件编号 visit=就诊类别 visit_number=就诊流水号
 withdrawn_at=撤回时间
 given_by=表达人 removed_at=解除时间 removed_by=解除人 removed_reason=解除原因 scope=范围 since=起始时间
+overruled=更正前的值
 """
 CHINESE: dict[str, str] = dict(entry.split("=", 1) for entry in _WORDS.split())
 

@@ -12,16 +12,34 @@ from uuid import UUID
 
 from sqlalchemy import delete, exists, select, text, update
 
+from foundation.catalogue import among
 from foundation.database import HospitalSession
 from foundation.ids import new_id
+from foundation.languages import mark
 from outreach import facts as contact_facts
 from outreach.models import ContactTask, PatientHold
 from outreach.policy import ContactFacts, TaskFacts, verdict
 from patients import suppression
 from patients.models import Suppression
+from patients.suppression_effects import Live, register_live
 from tenants.life import agreement
 
 SUPPRESSED = "suppressed:"
+# Contacts of every kind: calls of plans and surveys, callbacks and promises of complaints; and open cards.
+LIVE = (
+    Live(
+        "contact_task",
+        mark("Calls waiting"),
+        """SELECT count(*) FROM contact_task t WHERE t.tenant_id = :tenant_id AND t.state = 'open'
+           AND t.patient_id IN ({patients})""",
+    ),
+    Live(
+        "patient_hold",
+        mark("Open call cards"),
+        """SELECT count(*) FROM patient_hold o WHERE o.tenant_id = :tenant_id AND o.id IN ({patients})""",
+        previewed=None,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +124,7 @@ def cancel_tasks(session: HospitalSession, patient_ids: Sequence[UUID], because:
         update(ContactTask)
         .where(
             ContactTask.tenant_id == session.tenant_id,
-            ContactTask.patient_id.in_(patient_ids),
+            among(ContactTask.patient_id, patient_ids),
             ContactTask.state == "open",
         )
         .values(state="cancelled", outcome=because, closed_at=now)
@@ -114,7 +132,9 @@ def cancel_tasks(session: HospitalSession, patient_ids: Sequence[UUID], because:
         .execution_options(synchronize_session="fetch")
     ).all()
     session.execute(
-        delete(PatientHold).where(PatientHold.tenant_id == session.tenant_id, PatientHold.id.in_(patient_ids))
+        delete(PatientHold).where(
+            PatientHold.tenant_id == session.tenant_id, among(PatientHold.id, patient_ids)
+        )
     )
     return len(cancelled)
 
@@ -136,7 +156,7 @@ def restore_tasks(session: HospitalSession, patient_ids: Sequence[UUID]) -> int:
         update(ContactTask)
         .where(
             ContactTask.tenant_id == session.tenant_id,
-            ContactTask.patient_id.in_(patient_ids),
+            among(ContactTask.patient_id, patient_ids),
             ContactTask.state == "cancelled",
             ContactTask.outcome.startswith(SUPPRESSED),
             ~still_suppressed,
@@ -152,6 +172,8 @@ def register() -> None:
     """Follow the patients' suppressions: cancel when one begins, bring back when it is undone."""
     suppression.on_suppressed(_cancel_suppressed)
     suppression.on_lifted(_restore_lifted)
+    for live in LIVE:
+        register_live(live)
 
 
 def _cancel_suppressed(

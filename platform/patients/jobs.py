@@ -8,7 +8,7 @@ from uuid import UUID
 from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from foundation.work import job
-from patients import requests, service, uploads
+from patients import requests, service, suppression_check, uploads
 
 
 @job("patients.come_of_age", every="10 16 * * *")  # 00:10 in China
@@ -33,3 +33,9 @@ def subject_copy(session: HospitalSession, now: datetime, request_id: str) -> No
 def requests_overdue(session: HospitalSession, now: datetime) -> None:
     """Put requests that are past their 15 days on record."""
     requests.note_overdue(session, local_date(now), now=now)
+
+
+@job("patients.suppression_check", every="45 18 * * *")  # 02:45 in China, after the ticks of the night
+def look_after_suppressions(session: HospitalSession, now: datetime) -> None:
+    """Nothing open, queued or billable belongs to a suppressed patient (S4-15); a breach is told."""
+    suppression_check.run(session, now=now)

@@ -151,7 +151,7 @@ def come_of_age(session: HospitalSession, today: date, *, now: datetime) -> list
     if changed:
         merging.solve_number_problems(session, changed, now)
         merging.reload(session, Patient, DataProblem)
-        enrol(session, changed, now=now)
+        enrol(session, changed, now=now, start_reason="come_of_age")
     return changed
 
 

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, update
+from sqlalchemy import case, exists, select, update
 
 from foundation.calendar import local_date
+from foundation.catalogue import among
 from foundation.database import HospitalSession
+from foundation.languages import mark
 from outreach.models import ContactTask
 from outreach.outcomes import on_task_closed
-from patients.enrolment import on_ended
+from patients.enrolment import CANCELLED, on_ended, on_started
 from patients.suppression import on_lifted, on_suppressed
+from patients.suppression_effects import Live, register_live
 from revisits.models import RevisitStep
 from revisits.planning import SOURCE, supersede
 from surveys import service as surveys
@@ -27,6 +30,17 @@ STATE_AFTER = {
     "cancelled": "cancelled",
 }
 OPEN = ("planned", "tasked")
+# Live is what somebody would still be called for; a step on its way to a call is counted with the call.
+LIVE = Live(
+    "revisit_step",
+    mark("Follow-ups planned"),
+    """SELECT count(*) FROM revisit_step s WHERE s.tenant_id = :tenant_id
+       AND s.state IN ('planned', 'tasked') AND s.patient_id IN ({patients})""",
+    previewed="""SELECT count(*) FROM revisit_step s WHERE s.tenant_id = :tenant_id AND s.state = 'planned'
+       AND s.patient_id IN ({patients}) AND NOT EXISTS (
+           SELECT FROM contact_task t WHERE t.tenant_id = :tenant_id AND t.source = 'revisit'
+              AND t.source_id = s.id AND t.state = 'open')""",
+)
 # What a suppressed step was before: an undo brings back exactly that (S4-15).
 SUPPRESSED = "suppressed, was "
 
@@ -37,6 +51,8 @@ def register() -> None:
     on_suppressed(stop_steps)
     on_lifted(restore_steps)
     on_ended(end_plan)
+    on_started(resume_plan)
+    register_live(LIVE)
 
 
 def task_closed(session: HospitalSession, task: ContactTask, outcome: str, now: datetime) -> None:
@@ -61,7 +77,7 @@ def stop_steps(session: HospitalSession, patient_ids: Sequence[UUID], _reason: s
         update(RevisitStep)
         .where(
             RevisitStep.tenant_id == session.tenant_id,
-            RevisitStep.patient_id.in_(patient_ids),
+            among(RevisitStep.patient_id, patient_ids),
             RevisitStep.state.in_(OPEN),
         )
         .values(state="cancelled", cancelled_because=SUPPRESSED + RevisitStep.state)
@@ -75,7 +91,7 @@ def restore_steps(session: HospitalSession, patient_ids: Sequence[UUID], _reason
         update(RevisitStep)
         .where(
             RevisitStep.tenant_id == session.tenant_id,
-            RevisitStep.patient_id.in_(patient_ids),
+            among(RevisitStep.patient_id, patient_ids),
             RevisitStep.state == "cancelled",
             RevisitStep.cancelled_because.in_([SUPPRESSED + state for state in OPEN]),
         )
@@ -85,7 +101,7 @@ def restore_steps(session: HospitalSession, patient_ids: Sequence[UUID], _reason
         )
         .execution_options(synchronize_session="fetch")
     )
-    supersede(session, local_date(now), now=now)
+    supersede(session, local_date(now), now=now, patient_ids=patient_ids)
 
 
 def end_plan(session: HospitalSession, patient_ids: Sequence[UUID], because: str, now: datetime) -> None:
@@ -94,7 +110,7 @@ def end_plan(session: HospitalSession, patient_ids: Sequence[UUID], because: str
         update(RevisitStep)
         .where(
             RevisitStep.tenant_id == session.tenant_id,
-            RevisitStep.patient_id.in_(patient_ids),
+            among(RevisitStep.patient_id, patient_ids),
             RevisitStep.state.in_(OPEN),
         )
         .values(state="cancelled", cancelled_because=because)
@@ -104,10 +120,49 @@ def end_plan(session: HospitalSession, patient_ids: Sequence[UUID], because: str
         update(ContactTask)
         .where(
             ContactTask.tenant_id == session.tenant_id,
-            ContactTask.patient_id.in_(patient_ids),
+            among(ContactTask.patient_id, patient_ids),
             ContactTask.source == SOURCE,
             ContactTask.state == "open",
         )
         .values(state="cancelled", outcome=because, closed_at=now)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def resume_plan(session: HospitalSession, patient_ids: Sequence[UUID], now: datetime) -> None:
+    """Somebody taken out of the programme by mistake is back in it: what was cancelled and can still be done
+    is planned again.
+    """
+    session.execute(
+        update(ContactTask)
+        .where(
+            ContactTask.tenant_id == session.tenant_id,
+            among(ContactTask.patient_id, patient_ids),
+            ContactTask.source == SOURCE,
+            ContactTask.state == "cancelled",
+            ContactTask.outcome == CANCELLED,
+            ContactTask.closes_at > now,
+        )
+        .values(state="open", outcome=None, closed_at=None)
+        .execution_options(synchronize_session="fetch")
+    )
+    called = exists(
+        select(1).where(
+            ContactTask.tenant_id == RevisitStep.tenant_id,
+            ContactTask.source == SOURCE,
+            ContactTask.source_id == RevisitStep.id,
+            ContactTask.state == "open",
+        )
+    )
+    session.execute(
+        update(RevisitStep)
+        .where(
+            RevisitStep.tenant_id == session.tenant_id,
+            among(RevisitStep.patient_id, patient_ids),
+            RevisitStep.state == "cancelled",
+            RevisitStep.cancelled_because == CANCELLED,
+            RevisitStep.closes_on >= local_date(now),
+        )
+        .values(state=case((called, "tasked"), else_="planned"), cancelled_because=None)
         .execution_options(synchronize_session="fetch")
     )

@@ -5,6 +5,7 @@ The rows are what is due; a tick only looks at them. Days are days in Asia/Shang
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -81,10 +82,10 @@ RETURNING xmax = 0 AS is_new
 """)
 
 # Steps of an earlier stay of a patient who was discharged again.
-SUPERSEDE = text("""
+_SUPERSEDE = """
 WITH latest AS (
     SELECT DISTINCT ON (patient_id) patient_id, id FROM encounter
-     WHERE tenant_id = :tenant AND kind = 'inpatient' AND discharged_on <= :today
+     WHERE tenant_id = :tenant{whose} AND kind = 'inpatient' AND discharged_on <= :today
      ORDER BY patient_id, discharged_on DESC, admission_count DESC, id DESC
 )
 UPDATE revisit_step s SET state = 'cancelled', cancelled_because = 'readmitted'
@@ -92,7 +93,9 @@ UPDATE revisit_step s SET state = 'cancelled', cancelled_because = 'readmitted'
  WHERE s.tenant_id = :tenant AND s.state IN ('planned', 'tasked')
    AND latest.patient_id = s.patient_id AND latest.id <> s.encounter_id
 RETURNING s.id
-""")
+"""
+SUPERSEDE = text(_SUPERSEDE.replace("{whose}", ""))
+SUPERSEDE_OF = text(_SUPERSEDE.replace("{whose}", " AND patient_id = ANY (CAST(:patients AS uuid[]))"))
 
 TASKED = text("""
 UPDATE revisit_step s SET state = 'tasked'
@@ -160,10 +163,20 @@ def materialise(
     return sum(row.is_new for row in rows)
 
 
-def supersede(session: HospitalSession, today: date, *, now: datetime) -> int:
-    """Cancel the open steps, and their tasks, of stays before the patient's latest; returns how many."""
-    with whole_sets(session):
-        ended = session.scalars(SUPERSEDE, {"tenant": session.tenant_id, "today": today}).all()
+def supersede(
+    session: HospitalSession, today: date, *, now: datetime, patient_ids: Sequence[UUID] | None = None
+) -> int:
+    """Cancel the open steps, and their tasks, of stays before the patient's latest; returns how many.
+
+    `patient_ids` keeps to these patients.
+    """
+    values = {"tenant": session.tenant_id, "today": today}
+    if patient_ids is None:
+        with whole_sets(session):
+            ended = session.scalars(SUPERSEDE, values).all()
+    else:
+        session.flush()
+        ended = session.scalars(SUPERSEDE_OF, values | {"patients": list(patient_ids)}).all()
     if ended:
         session.execute(
             update(ContactTask)

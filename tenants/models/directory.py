@@ -21,7 +21,8 @@ STATES = "'onboarding','active','suspended','leaving','left'"
 
 class DirectoryEntry(PlatformRow):
     """Which short code names which firm or hospital: what an address is looked up in before any scope is
-    known.
+    known. `suppression_breaches` is what a hospital's last nightly check of suppressions found, a number
+    for the operator (停止联系核查).
     """
 
     __tablename__ = "directory_entry"
@@ -30,6 +31,7 @@ class DirectoryEntry(PlatformRow):
     firm_id: Mapped[UUID] = mapped_column(index=True)
     tenant_id: Mapped[UUID | None] = mapped_column(unique=True)
     state: Mapped[str] = mapped_column(default="active", server_default="active")
+    suppression_breaches: Mapped[int] = mapped_column(default=0, server_default="0")
     __table_args__ = (
         CheckConstraint("kind IN ('firm', 'hospital')", name="kind"),
         CheckConstraint(f"state IN ({STATES})", name="state"),

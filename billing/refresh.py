@@ -1,0 +1,96 @@
+"""What billing does at once when somebody is suppressed, and when that is undone (S4-15).
+
+The months whose invoice is not out yet follow the facts in the same transaction: the ledger rows of these
+patients, by the rules of `ledger.fill`, and the drafts that add them up. Issued months are untouched; what
+turns out not to be billable in them is credited by the next invoice (J5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import select, text, update
+
+from billing import draft, ledger
+from billing.models import Contract, Invoice, LedgerEntry
+from foundation.calendar import first_of_month, local_date
+from foundation.database import HospitalSession
+from foundation.languages import mark
+from patients import merging
+from patients.suppression import on_lifted, on_suppressed
+from patients.suppression_effects import Live, register_live
+
+# Months with a ledger and without an invoice that is out; probed month by month by the index, not listed.
+_OPEN_MONTHS = text("""
+    SELECT m.month FROM (
+        SELECT generate_series(date_trunc('month', min(c.starts_on)), CAST(:this_month AS date),
+                               interval '1 month')::date AS month
+        FROM contract c WHERE c.tenant_id = :tenant_id) AS m
+    WHERE EXISTS (SELECT FROM ledger_entry l WHERE l.tenant_id = :tenant_id AND l.month = m.month)
+      AND NOT EXISTS (SELECT FROM invoice i WHERE i.tenant_id = :tenant_id AND i.month = m.month
+                      AND i.state IN ('issued', 'paid'))
+    ORDER BY m.month
+""")
+# From the day after the stop on nothing is billable, and nobody stopped stands in the next month's opening.
+_BILLABLE = """
+    SELECT count(*) FROM ledger_entry l
+    JOIN (SELECT p.id AS patient_id, coalesce(min(s.started_at), p.restricted_at, p.merged_at) AS at
+          FROM patient p LEFT JOIN suppression s
+            ON s.tenant_id = :tenant_id AND s.patient_id = p.id AND s.lifted_at IS NULL
+          WHERE p.tenant_id = :tenant_id AND p.id IN ({patients})
+          GROUP BY p.tenant_id, p.id) AS q ON q.patient_id = l.patient_id
+    CROSS JOIN LATERAL (SELECT (q.at AT TIME ZONE 'Asia/Shanghai')::date AS last_day,
+                               (l.month + interval '1 month')::date AS upto) AS t
+    WHERE l.tenant_id = :tenant_id AND l.kind IN ('carried', 'new')
+      AND (l.month > t.last_day OR (t.last_day < t.upto AND NOT l.leaves))
+      AND NOT EXISTS (SELECT FROM invoice i WHERE i.tenant_id = :tenant_id AND i.month = l.month
+                      AND i.state IN ('issued', 'paid'))
+"""
+LIVE = Live("billable_month", mark("Months to be billed"), _BILLABLE, previewed=None)
+
+
+def register() -> None:
+    """Follow the patients' suppressions; harmless twice."""
+    on_suppressed(follow)
+    on_lifted(follow)
+    register_live(LIVE)
+
+
+def follow(session: HospitalSession, patient_ids: Sequence[UUID], _reason: str, now: datetime) -> None:
+    """Bring the open months of these patients up to what is known now, and the drafts with them."""
+    session.flush()
+    this_month = first_of_month(local_date(now))
+    values = {"tenant_id": session.tenant_id, "this_month": this_month}
+    months = list(session.scalars(_OPEN_MONTHS, values))
+    if not months:
+        return
+    drafts = _drafts(session, months)
+    ledger.refill(session, months, list(patient_ids), now=now)
+    for invoice, contract in drafts:
+        session.execute(
+            update(LedgerEntry)
+            .where(
+                LedgerEntry.tenant_id == session.tenant_id,
+                LedgerEntry.month == invoice.month,
+                LedgerEntry.invoice_id.is_(None),
+            )
+            .values(invoice_id=invoice.id)
+            .execution_options(synchronize_session=False)
+        )
+        draft.write(session, invoice, contract)
+    merging.reload(session, LedgerEntry)
+
+
+def _drafts(session: HospitalSession, months: list[date]) -> list[tuple[Invoice, Contract]]:
+    """The drafts of these months, locked before their ledger as closing a month does, the earliest first."""
+    rows = session.execute(
+        select(Invoice, Contract)
+        .join(Contract, (Contract.tenant_id == Invoice.tenant_id) & (Contract.id == Invoice.contract_id))
+        .where(Invoice.tenant_id == session.tenant_id, Invoice.month.in_(months), Invoice.state == "draft")
+        .order_by(Invoice.month)
+        .with_for_update(of=Invoice)
+        .execution_options(populate_existing=True)
+    )
+    return [(invoice, contract) for invoice, contract in rows]
