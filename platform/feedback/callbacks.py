@@ -8,6 +8,7 @@ only on satisfied, on unreachable after all attempts, or on a documented refusal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -18,6 +19,7 @@ from feedback import log
 from feedback.errors import CaseRefused
 from feedback.models import CaseClock, FeedbackCase
 from foundation import audit
+from foundation.catalogue import among
 from foundation.database import HospitalSession
 from foundation.scope import Actor
 from outreach.models import ContactTask, PatientHold
@@ -43,8 +45,42 @@ def ask_patient(session: HospitalSession, case: FeedbackCase, *, actor: Actor, n
         reason = "medical_affairs" if case.medical_dispute else "anonymous"
         log.write(session, case, "no_callback_task", actor=actor, now=now, reason=reason)
         return
-    request = TaskRequest(
-        patient_id=case.patient_id,
+    for reason in make_tasks(session, [_request(case, clock, case.patient_id, now)], now).refused:
+        log.write(session, case, "no_callback_task", actor=actor, now=now, reason=reason)
+
+
+def ask_waiting(session: HospitalSession, patient_ids: Sequence[UUID], *, now: datetime) -> int:
+    """Ask the patients whose case was handled while nobody might call them; returns how many calls wait now.
+
+    Nothing is made for a case whose callback was there before: the undo of the suppression has brought it
+    back.
+    """
+    rows = session.execute(
+        select(FeedbackCase, CaseClock)
+        .join(
+            CaseClock,
+            (CaseClock.tenant_id == FeedbackCase.tenant_id)
+            & (CaseClock.case_id == FeedbackCase.id)
+            & (CaseClock.round == FeedbackCase.round)
+            & (CaseClock.kind == "callback"),
+        )
+        .where(
+            FeedbackCase.tenant_id == session.tenant_id,
+            among(FeedbackCase.patient_id, patient_ids),
+            FeedbackCase.stage == "handled",
+            FeedbackCase.medical_dispute.is_(False),
+            CaseClock.met_at.is_(None),
+        )
+    ).all()
+    requests = [
+        _request(case, clock, case.patient_id, now) for case, clock in rows if case.patient_id is not None
+    ]
+    return make_tasks(session, requests, now).made if requests else 0
+
+
+def _request(case: FeedbackCase, clock: CaseClock, patient_id: UUID, now: datetime) -> TaskRequest:
+    return TaskRequest(
+        patient_id=patient_id,
         encounter_id=case.encounter_id,
         kind="callback",
         purpose="complaint",
@@ -54,11 +90,9 @@ def ask_patient(session: HospitalSession, case: FeedbackCase, *, actor: Actor, n
         rank=Rank.PROMISE,  # the queue lifts it when its limit is near
         opens_at=now,
         due_at=clock.due_at,
-        closes_at=clock.due_at + TRIED_AFTER_DUE,
+        closes_at=max(clock.due_at, now) + TRIED_AFTER_DUE,
         not_by=case.handled_by,
     )
-    for reason in make_tasks(session, [request], now).refused:
-        log.write(session, case, "no_callback_task", actor=actor, now=now, reason=reason)
 
 
 def record_callback(

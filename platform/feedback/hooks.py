@@ -9,7 +9,13 @@ from uuid import UUID
 from sqlalchemy import text
 
 from feedback import log, panels
-from feedback.callbacks import SOURCE, TRIED_AFTER_DUE, case_of_clock, close_without_answer
+from feedback.callbacks import (
+    SOURCE,
+    TRIED_AFTER_DUE,
+    ask_waiting,
+    case_of_clock,
+    close_without_answer,
+)
 from foundation import audit
 from foundation.database import HospitalSession
 from outreach.errors import OutcomeIncomplete
@@ -87,15 +93,21 @@ def task_closed(session: HospitalSession, task: ContactTask, outcome: Outcome, n
 def patients_suppressed(
     session: HospitalSession, patient_ids: Sequence[UUID], reason: str, now: datetime
 ) -> None:
-    """No callback will be made; the case itself stays open for the hospital, and its log says so."""
+    """No callback will be made; the case itself stays open for the hospital, and its log says so.
+
+    A complaint does not end with whoever made it (S4-9, S4-15): the hospital owes an answer, also to the
+    family of somebody who has died, and its limits run on. With a dispute the firm calls no more and medical
+    affairs asks by itself. What the firm cannot ask, the hospital closes as not to be reached.
+    """
     _write_to_open_cases(session, patient_ids, "suppressed", reason, now)
 
 
 def patients_lifted(
     session: HospitalSession, patient_ids: Sequence[UUID], reason: str, now: datetime
 ) -> None:
-    """The callback is back in the queue, and the log says so."""
+    """The callback is back in the queue, and the log says so; a case handled meanwhile is asked about now."""
     _write_to_open_cases(session, patient_ids, "lifted", reason, now)
+    ask_waiting(session, patient_ids, now=now)
 
 
 def _write_to_open_cases(
