@@ -141,13 +141,14 @@ WITH hospital AS (
       FROM period p
       JOIN encounter e ON e.tenant_id = ANY(:tenants) AND e.kind = 'inpatient'
                       AND e.discharged_on >= p.month AND e.discharged_on < p.next
+                      AND e.withdrawn_at IS NULL
     UNION ALL
     SELECT e.tenant_id, p.month, p.cut, e.id, e.patient_id, false
       FROM period p
       JOIN survey_sample s ON s.tenant_id = ANY(:tenants) AND s.audience = 'outpatient'
                           AND s.drawn_at >= p.starts AND s.drawn_at < p.ends
       JOIN sample_member m ON m.tenant_id = s.tenant_id AND m.sample_id = s.id AND m.drawn
-      JOIN encounter e ON e.tenant_id = m.tenant_id AND e.id = m.encounter_id
+      JOIN encounter e ON e.tenant_id = m.tenant_id AND e.id = m.encounter_id AND e.withdrawn_at IS NULL
 ), served AS (
     SELECT s.*,
            EXISTS (SELECT 1 FROM response r WHERE r.tenant_id = s.tenant_id AND r.encounter_id = s.id

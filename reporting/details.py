@@ -33,7 +33,8 @@ NO_DEPARTMENT = ("—", "未分科室", "No department")
 
 _ENCOUNTERS = text("""
 SELECT kind, count(*) AS n FROM encounter
- WHERE tenant_id = :tenant AND discharged_on >= :month AND discharged_on < :next GROUP BY kind
+ WHERE tenant_id = :tenant AND discharged_on >= :month AND discharged_on < :next AND withdrawn_at IS NULL
+ GROUP BY kind
 """)
 
 # What organisations answer is no index of patients (S1-1): it stands on the page of their wave.
@@ -121,7 +122,7 @@ SELECT e.discharged_on >= :month AS this_month, count(*) AS discharged,
             WHERE x.tenant_id = :tenant AND x.patient_id = e.patient_id AND x.reason = 'deceased'
               AND x.started_at < :cut AND (x.lifted_at IS NULL OR x.lifted_at >= :cut)) AS yes) AS gone
  WHERE e.tenant_id = :tenant AND e.kind = 'inpatient' AND e.discharged_on >= :earlier_month
-   AND e.discharged_on < :next
+   AND e.discharged_on < :next AND e.withdrawn_at IS NULL
  GROUP BY 1
 """)
 

@@ -194,6 +194,7 @@ def _create_feed_message() -> None:
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("import_id", sa.Uuid(), nullable=True),
         sa.Column("patient_id", sa.Uuid(), nullable=True),
+        sa.Column("admission_count", sa.BigInteger(), nullable=True),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.CheckConstraint("kind IN ('hl7','fhir','json')", name=op.f("ck_feed_message_kind")),
@@ -437,10 +438,10 @@ def _change_consent() -> None:
         ["tenant_id", "evidence_file_id"],
         ["tenant_id", "id"],
     )
-    op.create_check_constraint(op.f("ck_consent_given_by"), "consent", "given_by IN ('patient','guardian')")
     op.create_check_constraint(
         op.f("ck_consent_channel"), "consent", "channel IN ('all','telephone','sms','wechat','email')"
     )
+    op.create_check_constraint(op.f("ck_consent_given_by"), "consent", "given_by IN ('patient','guardian')")
 
 
 def _change_data_import() -> None:
@@ -507,17 +508,17 @@ def _change_data_import() -> None:
         postgresql_where=sa.text("state IN ('checking','waiting','running')"),
     )
     op.create_foreign_key(
-        op.f("fk_data_import_tenant_id_file_id_stored_file"),
-        "data_import",
-        "stored_file",
-        ["tenant_id", "file_id"],
-        ["tenant_id", "id"],
-    )
-    op.create_foreign_key(
         op.f("fk_data_import_tenant_id_verdicts_file_id_stored_file"),
         "data_import",
         "stored_file",
         ["tenant_id", "verdicts_file_id"],
+        ["tenant_id", "id"],
+    )
+    op.create_foreign_key(
+        op.f("fk_data_import_tenant_id_file_id_stored_file"),
+        "data_import",
+        "stored_file",
+        ["tenant_id", "file_id"],
         ["tenant_id", "id"],
     )
     op.create_check_constraint(
@@ -592,12 +593,12 @@ def _change_patient() -> None:
         unique=False,
     )
     op.create_check_constraint(
-        op.f("ck_patient_preferred_part"), "patient", "preferred_part IN ('morning','afternoon','evening')"
-    )
-    op.create_check_constraint(
         op.f("ck_patient_contact_type"),
         "patient",
         "contact_type IN ('patient','partner_hospital','community_centre','company','government','ngo')",
+    )
+    op.create_check_constraint(
+        op.f("ck_patient_preferred_part"), "patient", "preferred_part IN ('morning','afternoon','evening')"
     )
 
 

@@ -6,6 +6,7 @@ from billing import golive_checks as billing_checks
 from billing import holds as billing_holds
 from billing import moving as billing_moves
 from billing import refresh as billing_refresh
+from billing import withdrawal_hooks as billing_withdrawals
 from careloop import golive_checks as careloop_checks
 from feedback import holds as feedback_holds
 from feedback import hooks as feedback_hooks
@@ -17,12 +18,15 @@ from outreach import joining_hooks as outreach_joining
 from outreach import stage_hooks as outreach_stages
 from outreach import tasks as outreach_tasks
 from outreach import timeline as outreach_timeline
+from outreach import withdrawal_hooks as outreach_withdrawals
 from patients import golive_checks as patients_checks
 from reporting import golive_checks as reporting_checks
 from revisits import going_live as revisits_going_live
 from revisits import hooks as revisits_hooks
 from revisits import joining_hooks as revisits_joining
 from revisits import stage_hooks as revisits_stages
+from revisits import timeline as revisits_timeline
+from revisits import withdrawal_hooks as revisits_withdrawals
 from surveys import extract as surveys_extract
 from surveys import hooks as surveys_hooks
 from surveys import joining_hooks as surveys_joining
@@ -53,6 +57,9 @@ def wire() -> None:
     # Contacts before the plan, which ends some of them.
     for joined in (outreach_joining, surveys_joining, revisits_joining, feedback_joining):
         joined.register()
+    # Contacts before the plan, which asks whether they are open; the ledger last.
+    for withdrawn in (outreach_withdrawals, revisits_withdrawals, billing_withdrawals):
+        withdrawn.register()
     surveys_panel.offer_reasons(reasons)
     # In the order in which the gate and a new hospital's page show them.
     for room in (
@@ -67,7 +74,7 @@ def wire() -> None:
         careloop_checks,
     ):
         room.register()
-    for timeline in (outreach_timeline, surveys_timeline, feedback_timeline):
+    for timeline in (outreach_timeline, surveys_timeline, revisits_timeline, feedback_timeline):
         timeline.register()
 
 

@@ -49,7 +49,7 @@ WITH plan AS (
       FROM enrolment e
       JOIN encounter n ON n.tenant_id = e.tenant_id AND n.patient_id = e.patient_id AND n.kind = 'inpatient'
      WHERE e.tenant_id = :tenant AND e.ended_on IS NULL AND e.cancelled_on IS NULL
-       AND n.discharged_on <= :today
+       AND n.discharged_on <= :today AND n.withdrawn_at IS NULL
      ORDER BY e.patient_id, n.discharged_on DESC, n.admission_count DESC, n.id DESC
 ), steps AS (
     SELECT f.*, p.id AS plan_id, w.ordinality::int AS number,
@@ -86,6 +86,7 @@ _SUPERSEDE = """
 WITH latest AS (
     SELECT DISTINCT ON (patient_id) patient_id, id FROM encounter
      WHERE tenant_id = :tenant{whose} AND kind = 'inpatient' AND discharged_on <= :today
+       AND withdrawn_at IS NULL
      ORDER BY patient_id, discharged_on DESC, admission_count DESC, id DESC
 )
 UPDATE revisit_step s SET state = 'cancelled', cancelled_because = 'readmitted'

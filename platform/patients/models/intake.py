@@ -172,8 +172,9 @@ class FeedMessage(TenantRow):
     """One message of a feed as it came (接口消息): stored before it is answered, applied once.
 
     A visit's state is what all its messages say together, in the order of `event_at`, whatever the order in
-    which they came. `visit_number` is the sender's own for the stay. `patient_id` is None until the visit
-    made a patient. `content_cipher` is the message, encrypted; None once it is no longer needed.
+    which they came. `visit_number` is the sender's own for the stay; a merge has the number that goes there.
+    `patient_id` is None until the visit made a patient, `admission_count` until it stood among the
+    encounters. `content_cipher` is the message, encrypted; None once it is no longer needed.
     """
 
     __tablename__ = "feed_message"
@@ -195,6 +196,7 @@ class FeedMessage(TenantRow):
     received_at: Mapped[datetime]
     import_id: Mapped[UUID | None]
     patient_id: Mapped[UUID | None]
+    admission_count: Mapped[int | None]
     __table_args__ = (
         UniqueConstraint("tenant_id", "kind", "content_digest"),
         CheckConstraint("kind IN ('hl7','fhir','json')", name="kind"),
