@@ -32,6 +32,7 @@ from surveys import hooks as surveys_hooks
 from surveys import joining_hooks as surveys_joining
 from surveys import onboarding as surveys_onboarding
 from surveys import panel as surveys_panel
+from surveys import sample_timeline as surveys_samples
 from surveys import timeline as surveys_timeline
 from tenants import reach
 from tenants.life import golive_checks as tenants_checks
@@ -74,7 +75,13 @@ def wire() -> None:
         careloop_checks,
     ):
         room.register()
-    for timeline in (outreach_timeline, surveys_timeline, revisits_timeline, feedback_timeline):
+    for timeline in (
+        outreach_timeline,
+        surveys_timeline,
+        surveys_samples,
+        revisits_timeline,
+        feedback_timeline,
+    ):
         timeline.register()
 
 

@@ -16,7 +16,15 @@ from foundation.database import HospitalSession
 from foundation.masking import masked_name
 from patients import searching
 from patients.identity import GUARDIAN_UNTIL, age_on, is_minor
-from patients.models import ContactPoint, DataImport, DataProblem, Encounter, Enrolment, Patient
+from patients.models import (
+    ContactPoint,
+    DataImport,
+    DataProblem,
+    Encounter,
+    Enrolment,
+    Patient,
+    RecordAlias,
+)
 from patients.service import patient_or_raise
 from patients.suppression import UnknownPatient, active_reasons
 from tenants.keys import unseal
@@ -79,6 +87,10 @@ class PatientCard:
     all_numbers: tuple[NumberOnCard, ...]
     suppressed_for: tuple[str, ...]
     enrolled_on: date | None
+    contact_type: str
+    answered_by: str | None
+    dialect: str | None
+    preferred_part: str | None
 
 
 def shown_card(session: HospitalSession, patient_id: UUID, *, today: date) -> PatientCard:
@@ -128,6 +140,21 @@ def card(
                 Enrolment.cancelled_on.is_(None),
             )
         ),
+        contact_type=patient.contact_type,
+        answered_by=patient.answered_by,
+        dialect=patient.dialect,
+        preferred_part=patient.preferred_part,
+    )
+
+
+def other_numbers(session: HospitalSession, patient_id: UUID) -> list[str]:
+    """The other record numbers of a patient (曾用病案号), by themselves or by a merge."""
+    return list(
+        session.scalars(
+            select(RecordAlias.record_number)
+            .where(RecordAlias.tenant_id == session.tenant_id, RecordAlias.patient_id == patient_id)
+            .order_by(RecordAlias.record_number)
+        )
     )
 
 
@@ -298,7 +325,11 @@ def _encounters(session: HospitalSession, patient_id: UUID) -> tuple[EncounterOn
             Department,
             (Department.tenant_id == Encounter.tenant_id) & (Department.id == Encounter.department_id),
         )
-        .where(Encounter.tenant_id == session.tenant_id, Encounter.patient_id == patient_id)
+        .where(
+            Encounter.tenant_id == session.tenant_id,
+            Encounter.patient_id == patient_id,
+            Encounter.withdrawn_at.is_(None),
+        )
         .order_by(Encounter.discharged_on.desc(), Encounter.id.desc())
     )
     return tuple(

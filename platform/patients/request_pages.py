@@ -103,7 +103,7 @@ def register(
     data: URLEncodedBody[RequestForm],
 ) -> Redirect:
     """Take a request down."""
-    asked_on = _day(data.asked_on) or local_date(visit.now)
+    asked_on = day_of(data.asked_on) or local_date(visit.now)
     with visit.hospital(code, TAKES) as session:
         try:
             row = requests.register(
@@ -220,7 +220,7 @@ def correct(
     wanted = Correction(
         name=data.name[:100],
         sex=data.sex,
-        birth_date=_day(data.birth_date),
+        birth_date=day_of(data.birth_date),
         id_number=data.id_number,
         phone=data.phone,
         contact_name=data.contact_name[:100],
@@ -293,7 +293,8 @@ def form_choices() -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _day(typed: str) -> date | None:
+def day_of(typed: str) -> date | None:
+    """A day as a form holds it; None for nothing typed."""
     if not typed.strip():
         return None
     try:
