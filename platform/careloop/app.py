@@ -24,10 +24,12 @@ from foundation.web.access import PUBLIC
 from foundation.web.navigation import Item
 from outreach import pages as outreach_pages
 from patients import api as patients_api
+from patients import enrolment_pages, suppression_pages
 from patients import pages as patients_pages
 from reporting import pages as reporting_pages
 from revisits import pages as revisits_pages
 from surveys import pages as surveys_pages
+from surveys import sample_api as surveys_api
 from tenants import api as tenants_api
 from tenants import pages as tenants_pages
 from tenants.arrival import Arrival
@@ -43,6 +45,8 @@ PAGES: list[ControllerRouterHandler] = [
     *support_pages.handlers,
     *audit_pages.handlers,
     *patients_pages.handlers,
+    *suppression_pages.handlers,
+    *enrolment_pages.handlers,
     *outreach_pages.handlers,
     *surveys_pages.handlers,
     *revisits_pages.handlers,
@@ -58,6 +62,7 @@ API: list[ControllerRouterHandler] = [
     *tenants_api.handlers,
     *audit_api.handlers,
     *patients_api.handlers,
+    *surveys_api.handlers,
     *feedback_api.handlers,
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from billing import golive_checks as billing_checks
 from billing import holds as billing_holds
+from billing import joining_hooks as billing_joining
 from billing import moving as billing_moves
 from billing import refresh as billing_refresh
 from billing import withdrawal_hooks as billing_withdrawals
@@ -56,7 +57,7 @@ def wire() -> None:
     feedback_holds.register()
     billing_holds.register()
     # Contacts before the plan, which ends some of them.
-    for joined in (outreach_joining, surveys_joining, revisits_joining, feedback_joining):
+    for joined in (outreach_joining, surveys_joining, revisits_joining, feedback_joining, billing_joining):
         joined.register()
     # Contacts before the plan, which asks whether they are open; the ledger last.
     for withdrawn in (outreach_withdrawals, revisits_withdrawals, billing_withdrawals):

@@ -57,10 +57,12 @@ SUPPRESSION_REASONS = {
     "hospital": "The hospital's wish",
     "dispute": "Medical dispute",
     "restricted": "Restricted at the patient's request",
+    "merged": "Taken into another record",
 }
 END_REASONS = {**SUPPRESSION_REASONS, "cancelled": "Cancelled"}
 SOURCES = {
     "import": "Imported list",
+    "feed": "Hospital's system",
     "card": "Patient's page",
     "call": "Telephone call",
     "case": "Feedback case",

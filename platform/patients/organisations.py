@@ -104,7 +104,7 @@ def add(session: HospitalSession, new: Organisation, *, today: date, now: dateti
     session.add(row)
     session.flush()
     for holder in HOLDERS:
-        _set_number(session, row, holder, new, numbers.get(holder), now)
+        _set_number(session, row, holder, new, numbers.get(holder))
     session.add(
         Encounter(
             tenant_id=session.tenant_id,
@@ -142,7 +142,7 @@ def change(
     row.initials, row.updated_at = initials_of(row.name), now
     session.flush()
     for holder in HOLDERS:
-        _set_number(session, row, holder, new, numbers.get(holder), now)
+        _set_number(session, row, holder, new, numbers.get(holder))
     cooperation = session.scalars(
         select(Encounter).where(
             Encounter.tenant_id == session.tenant_id,
@@ -263,7 +263,7 @@ def _code(session: HospitalSession, typed: str) -> str:
 
 
 def _set_number(
-    session: HospitalSession, row: Patient, holder: str, new: Organisation, number: str | None, now: datetime
+    session: HospitalSession, row: Patient, holder: str, new: Organisation, number: str | None
 ) -> None:
     """The line of one holder: a number that stays the same keeps its mark of being wrong."""
     key = data_key(session)

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from foundation.web.pages import page
-from surveys import card_pages, labels, queries
+from surveys import card_pages, contact_pages, labels, queries, sample_pages, wave_pages
 from tenants.oversight.statistics import is_open, statistics_open, viewed
 from tenants.rights import Action
 from tenants.visit import Visit
@@ -34,4 +34,10 @@ def surveys_page(code: FromPath[str], visit: NamedDependency[Visit]) -> Response
     )
 
 
-handlers: list[ControllerRouterHandler] = [surveys_page, *card_pages.handlers]
+handlers: list[ControllerRouterHandler] = [
+    surveys_page,
+    *card_pages.handlers,
+    *sample_pages.handlers,
+    *contact_pages.handlers,
+    *wave_pages.handlers,
+]

@@ -161,7 +161,7 @@ def draw_sample(
 
 
 def new_seed(code: str, month: date) -> str:
-    """What a draw begins with (随机种子): the hospital, the month and chance, so that nobody can choose it."""
+    """What a draw begins with (随机种子): hospital, month and chance, so that nobody can choose it."""
     return f"{code}-{month:%Y%m}-{secrets.token_hex(4)}"
 
 
