@@ -1,30 +1,35 @@
-"""Taking in a file (数据导入): what it brings is compared with what is there, and the difference is written.
+"""Taking in a list (数据导入): what it brings is compared with what is there, and the difference is written.
 
-rows = created + updated + unchanged + rejected, always; the same file again is all unchanged. A dry run gives
-the same report and writes nothing. Two imports of one hospital follow each other.
+rows = created + updated + unchanged + rejected, always; the same list again is all unchanged. A dry run gives
+the same report and writes nothing. Two imports of one hospital follow each other. Rows go through this
+process a chunk at a time, so its memory does not grow with the list.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import inspect, select, text
 
 from foundation import audit, files
 from foundation.database import HospitalSession
 from foundation.encryption import DataKey
 from foundation.ids import new_id
-from patients import merging, staging
+from patients import duplicates, matching, merging, revivals, staging, trail, verdicts
 from patients.enrolment import enrol
 from patients.feeds.files import read_table
 from patients.feeds.headers import Layout, recognise
-from patients.feeds.records import Parsed, Record, Rejected, parse
+from patients.feeds.messages import UnreadableFile
+from patients.feeds.records import scan
 from patients.feeds.returns import returned_filename, write_rejected
+from patients.feeds.senders import is_other, named_hospital
+from patients.feeds.table import Table
 from patients.models import (
     ContactPoint,
     DataImport,
@@ -34,34 +39,36 @@ from patients.models import (
     Patient,
     Suppression,
 )
+from patients.preview import Preview, SampleRow
 from patients.stopped import stopped
 from patients.suppression import suppress_many
 from tenants.keys import data_key
 from tenants.life import agreement
+from tenants.models import Hospital
 
-SAMPLE_ROWS = 20
-SUPERSEDED = "superseded"  # a warning of the file: of several rows for one encounter the last counts
+OTHER_HOSPITAL = "other_hospital"
 MEDIA_TYPES = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 WRITTEN = (Patient, ContactPoint, Encounter, Enrolment, Suppression, DataProblem)
+Progress = Callable[[str, int, int], None]
 _SERIALISE = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRow:
-    """A row of the file as sent and as understood; `reason` when it was rejected (then `record` is None)."""
+def _as_written(message: str) -> str:
+    return message
 
-    row_number: int
-    cells: tuple[str, ...]
-    record: Record | None
-    reason: str | None
+
+def _unseen(_phase: str, _done: int, _of: int) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
     """What became of a file: rows = created + updated + unchanged + rejected.
 
-    `warnings` and `reject_reasons` count rows by code (`labels`). `import_id` and `rejected_file_id` are None
-    after a dry run, the latter also when no row was rejected. `sample` holds a dry run's first 20 rows.
+    `warnings` and `reject_reasons` count rows by code (`labels`). `import_id` and the ids of files are None
+    after a dry run, `rejected_file_id` also when no row was rejected. `verdicts` (CSV, one line for each row)
+    and `sample` (the first 20 rows) are a dry run's. `alarms` ask for a second look: `other_hospital` with
+    the name that the file gives.
     """
 
     rows: int
@@ -79,6 +86,9 @@ class ImportReport:
     import_id: UUID | None = None
     rejected_file_id: UUID | None = None
     header: tuple[str, ...] = ()
+    verdicts_file_id: UUID | None = None
+    alarms: tuple[dict[str, str], ...] = ()
+    verdicts: bytes = field(default=b"", repr=False)
     sample: tuple[SampleRow, ...] = field(default=(), repr=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,11 +108,9 @@ class ImportReport:
             "enrolled": self.enrolled,
             "import_id": str(self.import_id) if self.import_id else None,
             "rejected_file_id": str(self.rejected_file_id) if self.rejected_file_id else None,
+            "verdicts_file_id": str(self.verdicts_file_id) if self.verdicts_file_id else None,
+            "alarms": list(self.alarms),
         }
-
-
-def _as_written(message: str) -> str:
-    return message
 
 
 def import_file(
@@ -115,182 +123,267 @@ def import_file(
     dry_run: bool = False,
     columns: Mapping[str, str] | None = None,
     translate: Callable[[str], str] = _as_written,
+    source: str = "upload",
+    progress: Progress = _unseen,
 ) -> ImportReport:
-    """Take in one file; all of it or nothing.
+    """Take in one file; all of it or nothing. The import's own row is made here (see `take_in`).
 
-    `columns` maps fields to headings by hand where the header is not known; `translate` is for the file of
-    rejected rows. Columns of a kind of data that the hospital's agreement does not name are dropped, and the
-    report names them. Raises `patients.feeds.messages.UnreadableFile`, and `tenants.life.agreement.NotAgreed`
-    (PIPL 21); then nothing is written.
+    `columns` maps fields to headings by hand where the header is not known; `translate` is for the files of
+    rejected rows and of verdicts. Columns of a kind of data that the hospital's agreement does not name are
+    dropped, and the report names them. Raises `patients.feeds.messages.UnreadableFile`, and
+    `tenants.life.agreement.NotAgreed` (PIPL 21); then nothing is written.
     """
-    terms = agreement.require(session, "care_followup", doing="patients.import", now=now)
+    agreement.require(session, "care_followup", doing="patients.import", now=now)
     table = read_table(content, file_name)
     layout = Layout.by_hand(table.header, columns) if columns else recognise(table.header)
-    parsed = parse(table, layout.within(table.header, terms.fields))
-    work = _Import(session, parsed, content, file_name, by, now, translate)
+    row = new_import(session, content, file_name, by=by, now=now, source=source)
+    with session.begin_nested():
+        return take_in(
+            session, table, layout, row=row, now=now, dry_run=dry_run, progress=progress, translate=translate
+        )
+
+
+def new_import(
+    session: HospitalSession, content: bytes, file_name: str, *, by: str, now: datetime, source: str
+) -> DataImport:
+    """A row for one file that is to be taken in, not yet in the session; `take_in` fills it in."""
+    return DataImport(
+        tenant_id=session.tenant_id,
+        id=new_id(),
+        file_name=file_name,
+        file_sha256=hashlib.sha256(content).digest(),
+        layout="",
+        rows=0,
+        created=0,
+        updated=0,
+        unchanged=0,
+        rejected=0,
+        warnings={},
+        reject_reasons={},
+        dropped_columns=[],
+        imported_by=by,
+        imported_at=now,
+        source=source,
+    )
+
+
+def take_in(
+    session: HospitalSession,
+    table: Table,
+    layout: Layout,
+    *,
+    row: DataImport,
+    now: datetime,
+    dry_run: bool = False,
+    progress: Progress = _unseen,
+    translate: Callable[[str], str] = _as_written,
+) -> ImportReport:
+    """Take in one table, whatever it was made of: the one way in for files, feeds, programs and commands.
+
+    `row` is the caller's. What became of the table is filled in on it at the very end (counts, warnings,
+    reasons, header, alarms, and the files of rejected rows and of verdicts); until then this transaction does
+    not change it, so the caller may write its progress from another. A dry run fills in the counts and alarms
+    and writes nothing else: its verdicts come back in the report.
+
+    `progress` is called between statements with the phase (`reading`, `comparing`, `writing`), rows done and
+    rows in all (about); what it raises stops the import, and the transaction is to be rolled back. Raises
+    `patients.feeds.messages.UnreadableFile`, and `tenants.life.agreement.NotAgreed` (PIPL 21); then, too.
+    """
+    terms = agreement.require(session, "care_followup", doing="patients.import", now=now)
+    agreed = layout.within(table.header, terms.fields)
+    session.flush()
+    follow_each_other(session)
+    key = data_key(session)
+    work = _Import(session, table, agreed, row, now, progress, translate, dry_run, key)
     if not dry_run:
         return work.run()
     savepoint = session.begin_nested()
     try:
-        return work.run(dry=True)
+        report = work.run()
     finally:
         savepoint.rollback()
+    _fill(row, table, report)
+    return report
 
 
-@dataclass(frozen=True, slots=True)
+def follow_each_other(session: HospitalSession) -> None:
+    """Wait for another import of this hospital, or its undo, and keep the next one waiting."""
+    session.execute(_SERIALISE, {"key": f"patients.import:{session.tenant_id}"})
+
+
+@dataclass(slots=True)
 class _Import:
-    """One file on its way in."""
+    """One list on its way in."""
 
     session: HospitalSession
-    parsed: Parsed
-    content: bytes
-    file_name: str
-    by: str
+    table: Table
+    layout: Layout
+    row: DataImport
     now: datetime
+    progress: Progress
     translate: Callable[[str], str]
+    dry: bool
+    key: DataKey
+    steps: int = 0
+    preview: Preview | None = None
+    alarms: list[dict[str, str]] = field(default_factory=list)
 
-    def run(self, *, dry: bool = False) -> ImportReport:
-        """Compare, write, and say what was done. A dry run stops before the trail; its caller rolls back."""
+    def run(self) -> ImportReport:
+        """Read, compare, write, and say what was done; in a dry run the caller rolls it all back."""
+        if not inspect(self.row).persistent:
+            self.session.add(self.row)
         self.session.flush()
-        self.session.execute(_SERIALISE, {"key": f"patients.import:{self.session.tenant_id}"})
-        with staging.sized_for(self.session, len(self.parsed.records)):
-            return self._write(dry=dry)
-
-    def _write(self, *, dry: bool) -> ImportReport:
-        key = data_key(self.session)
-        spared = _without_stopped(self.session, key, self.parsed)
-        if spared is not self.parsed:
-            return replace(self, parsed=spared)._compare(key, dry=dry)
-        return self._compare(key, dry=dry)
-
-    def _compare(self, key: DataKey, *, dry: bool) -> ImportReport:
-        comparison = staging.compare(self.session, key, self.parsed.records)
-        row = self._keep_import(comparison, dry=dry)
-        suppressed: list[UUID] = []
-        enrolled: list[UUID] = []
-        if comparison.changes:
-            staging.stage(self.session, key, comparison.changes)
-            merging.merge(self.session, row.id, self.now)
-            dead = merging.deceased_patients(self.session)
-            suppressed = suppress_many(self.session, dead, "deceased", source="import", now=self.now)
-            enrolled = enrol(self.session, merging.touched_patients(self.session), now=self.now)
-            staging.unstage(self.session)
-            merging.reload(self.session, *WRITTEN)
-        report = self._report(row, comparison, len(suppressed), len(enrolled), dry=dry)
-        if not dry:
-            self._leave_trail(row, report, suppressed)
+        if self.dry:
+            self.preview = Preview(self.session, self.key, self.layout.visit)
+        staged = self._read()
+        with staging.sized_for(self.session, staged.rows):
+            self.progress("comparing", 0, staged.rows)
+            counts = verdicts.judge(self.session)
+            self.progress("comparing", staged.rows, staged.rows)
+            suppressed, enrolled = self._write(staged.rows) if counts.changes else (0, 0)
+            report = self._report(staged, counts, suppressed, enrolled)
+        staging.unstage(self.session)
+        merging.reload(self.session, *WRITTEN)
+        if not self.dry:
+            _fill(self.row, self.table, report)
+            self.session.flush()
+            self._record(report)
         return report
 
-    def _keep_import(self, comparison: staging.Comparison, *, dry: bool) -> DataImport:
-        rejected_file_id = None
-        if self.parsed.rejected and not dry:
-            rejected_file_id = files.put(
-                self.session,
-                data_key(self.session),
-                name=returned_filename(self.file_name, self.parsed),
-                media_type=MEDIA_TYPES["csv" if self.parsed.kind == "csv" else "xlsx"],
-                content=write_rejected(self.parsed, self.translate),
-                now=self.now,
-            )
-        row = DataImport(
-            tenant_id=self.session.tenant_id,
-            id=new_id(),
-            file_name=self.file_name,
-            file_sha256=hashlib.sha256(self.content).digest(),
-            layout=self.parsed.layout.code,
-            rows=self.parsed.rows,
-            created=comparison.created,
-            updated=comparison.updated,
-            unchanged=comparison.unchanged,
-            rejected=len(self.parsed.rejected),
-            warnings=_warnings(self.parsed, comparison),
-            reject_reasons=self.parsed.rejected_by_reason,
-            dropped_columns=list(self.parsed.dropped_columns),
-            rejected_file_id=rejected_file_id,
-            imported_by=self.by,
-            imported_at=self.now,
-        )
-        self.session.add(row)
-        self.session.flush()
-        return row
+    def _read(self) -> staging.Staging:
+        staged = staging.Staging(self.session, self.key, self.layout.visit, stopped(self.session))
+        about = self.table.rows.about
+        self.progress("reading", 0, about)
+        rows = scan(self.table, self.layout)
+        while chunk := list(islice(rows, staging.CHUNK)):
+            if self.preview is not None:
+                self.preview.see(chunk)
+            staged.take(chunk)
+            self.progress("reading", staged.rows, max(about, staged.rows))
+        if not staged.rows:
+            raise UnreadableFile("no_rows")
+        self._look_at_the_sender()
+        return staged
 
-    def _report(
-        self, row: DataImport, comparison: staging.Comparison, suppressed: int, enrolled: int, *, dry: bool
-    ) -> ImportReport:
-        return ImportReport(
-            rows=self.parsed.rows,
-            created=comparison.created,
-            updated=comparison.updated,
-            unchanged=comparison.unchanged,
-            rejected=len(self.parsed.rejected),
-            warnings=_warnings(self.parsed, comparison),
-            reject_reasons=self.parsed.rejected_by_reason,
-            layout=self.parsed.layout.code,
-            visit=self.parsed.layout.visit,
-            dropped_columns=self.parsed.dropped_columns,
-            suppressed=suppressed,
-            enrolled=enrolled,
-            import_id=None if dry else row.id,
-            rejected_file_id=row.rejected_file_id,
-            header=self.parsed.header,
-            sample=_sample(self.content, self.file_name, self.parsed) if dry else (),
-        )
+    def _look_at_the_sender(self) -> None:
+        titles = tuple(self.table.rows.skipped)  # before the rows are begun anew
+        named = named_hospital(self.table, titles)
+        ours = self.session.scalar(select(Hospital.name).where(Hospital.tenant_id == self.session.tenant_id))
+        if named and is_other(named, ours or ""):
+            self.alarms.append({"code": OTHER_HOSPITAL, "name": named})
 
-    def _leave_trail(self, row: DataImport, report: ImportReport, suppressed: list[UUID]) -> None:
-        subject = f"import:{row.id}"
+    def _write(self, rows: int) -> tuple[int, int]:
+        """Write what changed; returns how many were suppressed and enrolled."""
+        session, now, import_id = self.session, self.now, self.row.id
+
+        def step() -> None:
+            self.progress("writing", rows * self.steps // (merging.STEPS + 3), rows)
+            self.steps += 1
+
+        matching.match(session)
+        merging.lock(session)
+        revived = revivals.taken_back(session)
+        trail.look(session)
+        merging.merge(session, import_id, self.layout.visit, now=now, step=step)
+        step()
+        touched = merging.touched_patients(session)
+        dead = merging.deceased_patients(session)
+        suppressed = suppress_many(session, dead, "deceased", source="import", now=now)
+        trail.keep(session, import_id, "suppression", trail.deaths(session, suppressed))
+        known = trail.enrolments(session, revived)
+        revivals.lift(session, revived, now=now)
+        back = [row_id for row_id in trail.open_enrolments(session, revived) if row_id not in known]
+        made = trail.open_enrolments(session, enrol(session, touched, now=now)) + back
+        trail.keep(session, import_id, "enrolment", made)
+        step()
+        mark = trail.mark(session)
+        duplicates.find(session, touched, now=now)
+        trail.keep(session, import_id, "possible_duplicate", trail.pairs_since(session, mark))
+        step()
+        if not self.dry:
+            trail.keep_images(session, self.key, import_id)
+            self._note_deaths(suppressed)
+        return len(suppressed), len(made)
+
+    def _note_deaths(self, suppressed: list[UUID]) -> None:
         if suppressed:
             audit.record(
                 self.session,
                 "patients.suppressed",
                 now=self.now,
-                subject=subject,
+                subject=f"import:{self.row.id}",
                 reason="deceased",
                 detail={"source": "import", "patients": [str(patient) for patient in suppressed]},
             )
+
+    def _report(
+        self, staged: staging.Staging, counts: verdicts.Counts, suppressed: int, enrolled: int
+    ) -> ImportReport:
+        reasons = verdicts.reasons(self.session)
+        listed = verdicts.write(self.session, self.translate)
+        superseded = {verdicts.SUPERSEDED: counts.superseded} if counts.superseded else {}
+        return ImportReport(
+            rows=staged.rows,
+            created=counts.created,
+            updated=counts.updated,
+            unchanged=counts.unchanged,
+            rejected=counts.rejected,
+            warnings=dict(staged.warnings) | superseded,
+            reject_reasons=dict(staged.reasons),
+            layout=self.layout.code,
+            visit=self.layout.visit,
+            dropped_columns=self.layout.dropped,
+            suppressed=suppressed,
+            enrolled=enrolled,
+            import_id=None if self.dry else self.row.id,
+            rejected_file_id=self._keep_rejected(reasons),
+            verdicts_file_id=None if self.dry else self._keep("verdicts.csv", verdicts.MEDIA_TYPE, listed),
+            header=self.table.header,
+            alarms=tuple(self.alarms),
+            verdicts=listed if self.dry else b"",
+            sample=self._sample(reasons),
+        )
+
+    def _sample(self, reasons: dict[int, str]) -> tuple[SampleRow, ...]:
+        if self.preview is None:
+            return ()
+        said = verdicts.of_rows(self.session, self.preview.row_numbers)
+        return self.preview.rows(self.table, said, reasons)
+
+    def _keep_rejected(self, reasons: dict[int, str]) -> UUID | None:
+        if self.dry or not reasons:
+            return None
+        return self._keep(
+            returned_filename(self.row.file_name, self.table.kind),
+            MEDIA_TYPES["csv" if self.table.kind == "csv" else "xlsx"],
+            write_rejected(self.table, reasons, self.translate),
+        )
+
+    def _keep(self, name: str, media_type: str, content: bytes) -> UUID:
+        return files.put(
+            self.session, self.key, name=name, media_type=media_type, content=content, now=self.now
+        )
+
+    def _record(self, report: ImportReport) -> None:
         counts = report.as_dict()
+        names = ("rows", "created", "updated", "unchanged", "rejected", "suppressed", "enrolled")
         audit.record(
             self.session,
             "patients.imported",
             now=self.now,
-            subject=subject,
-            detail={
-                name: counts[name]
-                for name in ("rows", "created", "updated", "unchanged", "rejected", "suppressed", "enrolled")
-            }
-            | {"sha256": row.file_sha256.hex()},
+            subject=f"import:{self.row.id}",
+            detail={name: counts[name] for name in names} | {"sha256": self.row.file_sha256.hex()},
         )
 
 
-def _without_stopped(session: HospitalSession, key: DataKey, parsed: Parsed) -> Parsed:
-    """The file without the patients who had themselves restricted or erased (PIPL 47).
-
-    Their rows are counted as rejected, and come back without a word of what the file says of them.
-    """
-    known = stopped(session)
-    reasons = {record.row_number: known.reason(key, record) for record in parsed.records}
-    refused = [Rejected(number, reason, ()) for number, reason in reasons.items() if reason is not None]
-    if not refused:
-        return parsed
-    return replace(
-        parsed,
-        records=[record for record in parsed.records if reasons[record.row_number] is None],
-        rejected=sorted([*parsed.rejected, *refused], key=lambda row: row.row_number),
-    )
-
-
-def _warnings(parsed: Parsed, comparison: staging.Comparison) -> dict[str, int]:
-    if comparison.superseded:
-        return parsed.warnings | {SUPERSEDED: comparison.superseded}
-    return parsed.warnings
-
-
-def _sample(content: bytes, file_name: str, parsed: Parsed) -> tuple[SampleRow, ...]:
-    """The first rows as sent beside what was understood (SC-53), read once more from the file."""
-    records = {record.row_number: record for record in parsed.records[:SAMPLE_ROWS]}
-    reasons = {rejected.row_number: rejected.reason for rejected in parsed.rejected[:SAMPLE_ROWS]}
-    sample: list[SampleRow] = []
-    for number, cells in read_table(content, file_name).rows:
-        sample.append(SampleRow(number, cells, records.get(number), reasons.get(number)))
-        if len(sample) == SAMPLE_ROWS:
-            break
-    return tuple(sample)
+def _fill(row: DataImport, table: Table, report: ImportReport) -> None:
+    """Write on the import's own row what became of it."""
+    row.layout, row.visit, row.header = report.layout, report.visit, list(table.header)
+    row.rows, row.rejected = report.rows, report.rejected
+    row.created, row.updated, row.unchanged = report.created, report.updated, report.unchanged
+    row.warnings, row.reject_reasons = report.warnings, report.reject_reasons
+    row.dropped_columns = list(report.dropped_columns)
+    row.suppressed, row.enrolled = report.suppressed, report.enrolled
+    row.rejected_file_id, row.verdicts_file_id = report.rejected_file_id, report.verdicts_file_id
+    others = [alarm for alarm in row.alarms or [] if alarm.get("code") != OTHER_HOSPITAL]
+    row.alarms = [*others, *report.alarms]

@@ -2,11 +2,13 @@
 
 What a file may change: an encounter is replaced by what the file says of it. The person is taken from the
 encounter with the latest discharge (an old list sent late does not bring back an old number), and an empty
-cell never wipes what is known. A number that stays the same keeps its mark of being invalid.
+cell never wipes what is known. What somebody put right by hand stands (`patients.corrections`). A number that
+stays the same keeps its mark of being invalid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from foundation.database import HospitalSession, TenantRow
+from patients import corrections
 
 # Writers of one patient (an import, a suppression) follow each other: neither misses the other's decision.
 _LOCK_PATIENTS = text("""
@@ -22,55 +25,70 @@ _LOCK_PATIENTS = text("""
         WHERE p.tenant_id = :tenant_id AND NOT i.is_new ORDER BY p.id FOR NO KEY UPDATE OF p
     ) AS locked
 """)
-_DEPARTMENTS = text("""
+_DEPARTMENTS = """
     INSERT INTO department (tenant_id, id, name)
-    SELECT :tenant_id, uuidv7(), v.department FROM import_visit v
-    WHERE v.department <> '' AND NOT EXISTS (
-        SELECT 1 FROM department d WHERE d.tenant_id = :tenant_id AND d.name = v.department)
-    GROUP BY v.department ORDER BY v.department
+    SELECT :tenant_id, uuidv7(), r.department FROM import_row r
+    WHERE r.department <> '' AND NOT EXISTS (
+        SELECT 1 FROM department d WHERE d.tenant_id = :tenant_id AND d.name = r.department)
+    GROUP BY r.department ORDER BY r.department
     ON CONFLICT (tenant_id, name) DO NOTHING
-""")
-_NEW_PATIENTS = text("""
-    INSERT INTO patient (tenant_id, id, record_number, name, sex, birth_date, age_years, id_number_cipher,
-                         id_number_index, contact_state, created_at, updated_at)
-    SELECT :tenant_id, patient_id, record_number, name, sex, birth_date, age_years, id_number_cipher,
-           id_number_index,
+    RETURNING id
+"""
+_NEW_PATIENTS = """
+    INSERT INTO patient (tenant_id, id, record_number, name, initials, sex, birth_date, age_years,
+                         id_number_cipher, id_number_index, contact_state, created_at, updated_at)
+    SELECT :tenant_id, patient_id, record_number, name, initials, sex, birth_date, age_years,
+           id_number_cipher, id_number_index,
            CASE WHEN phone_index IS NULL AND contact_index IS NULL THEN 'no_number'
                 WHEN contact_index IS NULL
                      AND coalesce(birth_date > as_of - interval '14 years', age_years < 14, false)
                 THEN 'no_guardian_number' ELSE 'reachable' END,
            :now, :now
     FROM import_person WHERE is_new
-""")
+    RETURNING id
+"""
+_ALIASES = """
+    INSERT INTO record_alias (tenant_id, id, patient_id, record_number, why, created_at)
+    SELECT :tenant_id, uuidv7(), patient_id, record_number, 'id_number', :now
+    FROM import_number WHERE found = 'id_number'
+    RETURNING id
+"""
 _CHANGED_ENCOUNTERS = text("""
     UPDATE encounter e
-    SET patient_id = v.patient_id, department_id = d.id, import_id = :import_id, ward = v.ward,
-        doctor = v.doctor, diagnosis = v.diagnosis, diagnosis_code = v.diagnosis_code,
-        admitted_on = v.admitted_on, discharged_on = v.discharged_on, disposition = v.disposition,
-        content_digest = v.content_digest, updated_at = :now
-    FROM import_visit v LEFT JOIN department d ON d.tenant_id = :tenant_id AND d.name = v.department
-    WHERE NOT v.is_new AND e.tenant_id = :tenant_id AND e.id = v.encounter_id
+    SET patient_id = n.patient_id, department_id = d.id, import_id = :import_id, ward = r.ward,
+        doctor = r.doctor, diagnosis = r.diagnosis, diagnosis_code = r.diagnosis_code,
+        admitted_on = r.admitted_on, discharged_on = r.discharged_on, disposition = r.disposition,
+        content_digest = r.digest, updated_at = :now
+    FROM import_row r
+    JOIN import_number n ON n.record_number = r.record_number
+    LEFT JOIN department d ON d.tenant_id = :tenant_id AND d.name = r.department
+    WHERE r.encounter_id IS NOT NULL AND e.tenant_id = :tenant_id AND e.id = r.encounter_id
 """)
-_NEW_ENCOUNTERS = text("""
+_NEW_ENCOUNTERS = """
     INSERT INTO encounter (tenant_id, id, patient_id, department_id, import_id, kind, record_number,
                            admission_count, ward, doctor, diagnosis, diagnosis_code, admitted_on,
                            discharged_on, disposition, content_digest, created_at, updated_at)
-    SELECT :tenant_id, v.encounter_id, v.patient_id, d.id, :import_id, v.kind, v.record_number,
-           v.admission_count, v.ward, v.doctor, v.diagnosis, v.diagnosis_code, v.admitted_on,
-           v.discharged_on, v.disposition, v.content_digest, :now, :now
-    FROM import_visit v LEFT JOIN department d ON d.tenant_id = :tenant_id AND d.name = v.department
-    WHERE v.is_new
-""")
+    SELECT :tenant_id, uuidv7(), n.patient_id, d.id, :import_id, :kind, r.record_number,
+           r.admission_count, r.ward, r.doctor, r.diagnosis, r.diagnosis_code, r.admitted_on,
+           r.discharged_on, r.disposition, r.digest, :now, :now
+    FROM import_row r
+    JOIN import_number n ON n.record_number = r.record_number
+    LEFT JOIN department d ON d.tenant_id = :tenant_id AND d.name = r.department
+    WHERE r.encounter_id IS NULL
+    RETURNING id
+"""
 # A person whose latest discharge is stored already and later than the file's keeps what is stored.
 _FORGET_STALE = text("""
     DELETE FROM import_person i
     WHERE NOT i.is_new AND EXISTS (
         SELECT 1 FROM encounter e
-        WHERE e.tenant_id = :tenant_id AND e.patient_id = i.patient_id AND e.discharged_on > i.as_of)
+        WHERE e.tenant_id = :tenant_id AND e.patient_id = i.patient_id AND e.discharged_on > i.as_of
+          AND e.withdrawn_at IS NULL)
 """)
 _CHANGED_PATIENTS = text("""
     UPDATE patient p
-    SET name = CASE WHEN i.name = '' THEN p.name ELSE i.name END, sex = coalesce(i.sex, p.sex),
+    SET name = CASE WHEN i.name = '' THEN p.name ELSE i.name END,
+        initials = CASE WHEN i.name = '' THEN p.initials ELSE i.initials END, sex = coalesce(i.sex, p.sex),
         birth_date = coalesce(i.birth_date, p.birth_date), age_years = coalesce(i.age_years, p.age_years),
         id_number_cipher = CASE WHEN i.id_number_index IS NULL OR i.id_number_index = p.id_number_index
                                 THEN p.id_number_cipher ELSE i.id_number_cipher END,
@@ -78,7 +96,7 @@ _CHANGED_PATIENTS = text("""
     FROM import_person i
     WHERE NOT i.is_new AND p.tenant_id = :tenant_id AND p.id = i.patient_id
 """)
-_NUMBERS = text("""
+_NUMBERS = """
     INSERT INTO contact_point AS c (tenant_id, id, patient_id, holder, relation, name, number_cipher,
                                     number_index, number_masked, position)
     SELECT :tenant_id, uuidv7(), i.patient_id, n.holder, n.relation, n.name, n.cipher, n.index, n.masked,
@@ -98,7 +116,8 @@ _NUMBERS = text("""
         invalid_since = CASE WHEN c.number_index = excluded.number_index THEN c.invalid_since END
     WHERE (c.number_index, c.relation, c.name)
           IS DISTINCT FROM (excluded.number_index, excluded.relation, excluded.name)
-""")
+    RETURNING CASE WHEN old.id IS NULL THEN new.id END AS id
+"""
 # Whom a call reaches (PIPL 31): under 14 only the contact person, else any number still valid. Age is judged
 # on the day given, or else on the patient's latest discharge.
 _CONTACT_STATE = text("""
@@ -126,10 +145,13 @@ _CONTACT_STATE = text("""
     RETURNING p.id
 """)
 _REVISED = text("SELECT patient_id FROM import_person WHERE NOT is_new")
-_TOUCHED = text("SELECT DISTINCT patient_id FROM import_visit")
-_DECEASED = text("SELECT DISTINCT patient_id FROM import_visit WHERE disposition = 'died'")
+_TOUCHED = text("SELECT DISTINCT patient_id FROM import_number")
+_DECEASED = text("""
+    SELECT DISTINCT n.patient_id FROM import_row r JOIN import_number n ON n.record_number = r.record_number
+    WHERE r.disposition = 'died'
+""")
 # The list of data to correct follows from what is stored: it opens and closes by itself.
-_PROBLEMS_FOUND = text("""
+_PROBLEMS_FOUND = """
     INSERT INTO data_problem (tenant_id, id, patient_id, kind, found_at)
     SELECT :tenant_id, uuidv7(), i.patient_id, k.kind, :now
     FROM import_person i
@@ -142,7 +164,8 @@ _PROBLEMS_FOUND = text("""
     ) AS k (kind, found)
     WHERE k.found
     ON CONFLICT (tenant_id, patient_id, kind) WHERE resolved_at IS NULL DO NOTHING
-""")
+    RETURNING id
+"""
 _PROBLEMS_SOLVED = text("""
     UPDATE data_problem d SET resolved_at = :now
     FROM import_person i
@@ -167,23 +190,53 @@ _SOLVED_FOR = text("""
 """)
 
 
-def merge(session: HospitalSession, import_id: UUID, now: datetime) -> None:
-    """Write the staged rows: departments, patients, encounters, numbers, whom a call reaches, problems."""
-    parameters = {"tenant_id": session.tenant_id, "import_id": import_id, "now": now}
-    before: tuple[TextClause, ...] = (
-        _LOCK_PATIENTS,
-        _DEPARTMENTS,
-        _NEW_PATIENTS,
-        _CHANGED_ENCOUNTERS,
-        _NEW_ENCOUNTERS,
-        _FORGET_STALE,
-        _CHANGED_PATIENTS,
-        _NUMBERS,
-    )
-    for statement in before:
+def _trailed(table: str, insert: str) -> TextClause:
+    """The insert with its trail: the ids of the rows it made, for the undo of the import."""
+    return text(f"""
+        WITH made AS ({insert})
+        INSERT INTO import_trail (tenant_id, id, import_id, table_name, row_ids)
+        SELECT :tenant_id, uuidv7(), :import_id, '{table}', array_agg(id) FROM made
+        WHERE id IS NOT NULL HAVING count(*) > 0
+    """)  # noqa: S608 - texts of ours, no value in them
+
+
+# In this order: a row is there before another points at it.
+_STEPS: tuple[TextClause, ...] = (
+    _trailed("department", _DEPARTMENTS),
+    _trailed("patient", _NEW_PATIENTS),
+    _trailed("record_alias", _ALIASES),
+    _CHANGED_ENCOUNTERS,
+    _trailed("encounter", _NEW_ENCOUNTERS),
+    _FORGET_STALE,
+)
+_OF_PEOPLE: tuple[TextClause, ...] = (_CHANGED_PATIENTS, _trailed("contact_point", _NUMBERS))
+_PROBLEMS: tuple[TextClause, ...] = (_PROBLEMS_SOLVED, _trailed("data_problem", _PROBLEMS_FOUND))
+STEPS = len(_STEPS) + len(_OF_PEOPLE) + 1
+
+
+def lock(session: HospitalSession) -> None:
+    """Keep other writers off the known patients of the file until this transaction ends."""
+    session.execute(_LOCK_PATIENTS, {"tenant_id": session.tenant_id})
+
+
+def merge(
+    session: HospitalSession, import_id: UUID, kind: str, *, now: datetime, step: Callable[[], None]
+) -> None:
+    """Write the staged rows: departments, patients, encounters, numbers, whom a call reaches, problems.
+
+    `kind` is that of the encounters. `step` is called before each of the `STEPS`.
+    """
+    parameters = {"tenant_id": session.tenant_id, "import_id": import_id, "now": now, "kind": kind}
+    for statement in _STEPS:
+        step()
         session.execute(statement, _used(statement, parameters))
+    corrections.keep(session)
+    for statement in _OF_PEOPLE:
+        step()
+        session.execute(statement, _used(statement, parameters))
+    step()
     refresh_contact_state(session, list(session.scalars(_REVISED)), now=now)
-    for statement in (_PROBLEMS_SOLVED, _PROBLEMS_FOUND):
+    for statement in _PROBLEMS:
         session.execute(statement, _used(statement, parameters))
 
 

@@ -20,9 +20,10 @@ from foundation.encryption import DataKey
 from foundation.ids import new_id
 from foundation.languages import gettext as _
 from foundation.web.errors import UserMistake
-from patients import merging, suppression
+from patients import corrections, joining, merging, suppression
 from patients.identity import clean_id
-from patients.models import ContactPoint, DataProblem, Patient, Suppression
+from patients.initials import initials_of
+from patients.models import ContactPoint, DataProblem, Patient, RecordAlias, Suppression
 from patients.phones import mask_phone, parse_phone
 from patients.service import patient_or_raise
 from patients.stopped import index_of
@@ -70,6 +71,8 @@ def restrict(session: HospitalSession, patient_id: UUID, *, now: datetime) -> Pa
         session.flush()
         suppression.suppress(session, patient_id, RESTRICTED, source=SOURCE, now=now)
         audit.record(session, "patients.restricted", now=now, subject=f"patient:{patient_id}")
+        for gone in joining.merged_into(session, patient_id):  # the same person under another number
+            restrict(session, gone, now=now)
     return patient
 
 
@@ -98,6 +101,8 @@ def lift(session: HospitalSession, patient_id: UUID, *, reason: str, now: dateti
     audit.record(
         session, "patients.restriction_lifted", now=now, subject=f"patient:{patient_id}", reason=reason
     )
+    for gone in _restricted_too(session, patient_id):
+        lift(session, gone, reason=reason, now=now)
     return patient
 
 
@@ -111,8 +116,16 @@ def erase(session: HospitalSession, patient_id: UUID, *, now: datetime) -> dict[
     patient = restrict(session, patient_id, now=now)
     if patient.erased_at is not None:
         return {}
+    for gone in joining.merged_into(session, patient_id):  # before the memory of the merges is wiped
+        erase(session, gone, now=now)
     patient.record_index = index_of(key, patient.record_number)
     patient.erased_at, patient.contact_state = now, "no_number"
+    for alias in session.scalars(
+        select(RecordAlias).where(
+            RecordAlias.tenant_id == session.tenant_id, RecordAlias.patient_id == patient_id
+        )
+    ):
+        alias.record_index = index_of(key, alias.record_number)
     session.flush()
     session.execute(
         update(DataProblem)
@@ -130,8 +143,25 @@ def erase(session: HospitalSession, patient_id: UUID, *, now: datetime) -> dict[
     return touched
 
 
-def correct(session: HospitalSession, patient_id: UUID, wanted: Correction, *, now: datetime) -> list[str]:
-    """Put data right (PIPL 46); returns the names of the fields that changed, which alone go on record.
+def _restricted_too(session: HospitalSession, patient_id: UUID) -> list[UUID]:
+    """The records merged into this one that are restricted and not erased."""
+    return list(
+        session.scalars(
+            select(Patient.id).where(
+                Patient.tenant_id == session.tenant_id,
+                Patient.id.in_(joining.merged_into(session, patient_id)),
+                Patient.restricted_at.is_not(None),
+                Patient.erased_at.is_(None),
+            )
+        )
+    )
+
+
+def correct(
+    session: HospitalSession, patient_id: UUID, wanted: Correction, *, now: datetime, reason: str = ""
+) -> list[str]:
+    """Put data right (PIPL 46); returns the names of the fields that changed, which go on record with the
+    reason.
 
     Raises `UserMistake` for a number that cannot be, and when nothing would change.
     """
@@ -142,7 +172,7 @@ def correct(session: HospitalSession, patient_id: UUID, wanted: Correction, *, n
         ("patient", wanted.phone, wanted.name),
         ("contact", wanted.contact_phone, wanted.contact_name),
     ):
-        changed += _correct_number(session, patient_id, holder, number, name, key)
+        changed += _correct_number(session, patient, holder, number, name, key)
     if not changed:
         raise UserMistake(_("Nothing would change."))
     patient.updated_at = now
@@ -155,6 +185,7 @@ def correct(session: HospitalSession, patient_id: UUID, wanted: Correction, *, n
         "patients.corrected",
         now=now,
         subject=f"patient:{patient_id}",
+        reason=reason,
         detail={"fields": sorted(set(changed))},
     )
     return sorted(set(changed))
@@ -168,20 +199,24 @@ def _correct_person(patient: Patient, wanted: Correction, key: DataKey) -> list[
         ("birth_date", wanted.birth_date),
     ):
         if value and getattr(patient, field) != value:
+            corrections.note(patient, field, getattr(patient, field))
             setattr(patient, field, value)
             changed.append(field)
+    if "name" in changed:
+        patient.initials = initials_of(patient.name)
     if wanted.id_number.strip():
         number = clean_id(wanted.id_number)
         if number is None:
             raise UserMistake(_("The ID number is wrong: its check digit does not fit."))
         if patient.id_number_index != key.blind_index(number):
+            corrections.note(patient, "id_number", patient.id_number_index)
             patient.id_number_cipher, patient.id_number_index = key.encrypt(number), key.blind_index(number)
             changed.append("id_number")
     return changed
 
 
 def _correct_number(
-    session: HospitalSession, patient_id: UUID, holder: str, typed: str, name: str, key: DataKey
+    session: HospitalSession, patient: Patient, holder: str, typed: str, name: str, key: DataKey
 ) -> list[str]:
     number = parse_phone(typed) if typed.strip() else None
     if typed.strip() and number is None:
@@ -189,21 +224,25 @@ def _correct_number(
     point = session.scalar(
         select(ContactPoint).where(
             ContactPoint.tenant_id == session.tenant_id,
-            ContactPoint.patient_id == patient_id,
+            ContactPoint.patient_id == patient.id,
             ContactPoint.holder == holder,
         )
     )
     changed = []
     if point is not None and name.strip() and point.name != name.strip():
+        if holder == "contact":
+            corrections.note(patient, "contact_name", point.name)
         point.name = name.strip()
         changed += [] if holder == "patient" else ["contact_name"]
     if number is None or (point is not None and point.number_index == key.blind_index(number)):
         return changed
+    field = "phone" if holder == "patient" else "contact_phone"
+    corrections.note(patient, field, point.number_index if point is not None else None)
     if point is None:
         point = ContactPoint(
             tenant_id=session.tenant_id,
             id=new_id(),
-            patient_id=patient_id,
+            patient_id=patient.id,
             holder=holder,
             relation="self" if holder == "patient" else "",
             name=name.strip(),
@@ -212,4 +251,4 @@ def _correct_number(
         session.add(point)
     point.number_cipher, point.number_index = key.encrypt(number), key.blind_index(number)
     point.number_masked, point.invalid_since = mask_phone(number), None
-    return [*changed, "phone" if holder == "patient" else "contact_phone"]
+    return [*changed, field]

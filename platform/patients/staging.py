@@ -1,16 +1,17 @@
-"""From records to rows on the server: which are new or changed, and a COPY of just those.
+"""From rows of a file to rows on the server, a chunk at a time: nothing keeps a whole file in this process.
 
-Two temporary tables stand between the file and the hospital's own rows: `import_visit`, one row for each
-encounter that is new or changed, and `import_person`, one row for each patient behind them. A temporary table
-belongs to one connection and ends with its transaction, so no wall around a hospital is crossed. Names,
-diagnoses and the like travel as they are stored; numbers travel encrypted.
+One temporary table, `import_row`, stands between the file and the hospital's own rows. Every row leaves a
+narrow line there (its number, the encounter's key, its digest, its warnings); only a row that differs from
+what is stored brings its data along. A temporary table belongs to one connection and ends with its
+transaction, so no wall around a hospital is crossed. Names, diagnoses and the like travel as they are stored;
+telephone and ID numbers travel encrypted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -19,16 +20,26 @@ from sqlalchemy import text
 
 from foundation.database import HospitalSession
 from foundation.encryption import DataKey
-from foundation.ids import new_id
-from patients.feeds.records import Record
+from patients.feeds.records import Record, Rejected
+from patients.initials import initials_of
 from patients.phones import mask_phone
+from patients.stopped import Stopped
 
-PERSON_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("patient_id", "uuid"),
-    ("is_new", "bool"),
-    ("as_of", "date"),
+CHUNK = 5_000
+MANY = 1_000
+_LINE: tuple[tuple[str, str], ...] = (
+    ("row_number", "int8"),
+    ("reason", "text"),
+    ("warnings", "text"),
     ("record_number", "text"),
+    ("admission_count", "int8"),
+    ("digest", "bytea"),
+    ("encounter_id", "uuid"),
+    ("same", "bool"),
+)
+_PERSON: tuple[tuple[str, str], ...] = (
     ("name", "text"),
+    ("initials", "text"),
     ("sex", "text"),
     ("birth_date", "date"),
     ("age_years", "int8"),
@@ -45,36 +56,31 @@ PERSON_COLUMNS: tuple[tuple[str, str], ...] = (
     ("phone_damaged", "bool"),
     ("bad_id", "bool"),
 )
-VISIT_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("encounter_id", "uuid"),
-    ("is_new", "bool"),
-    ("patient_id", "uuid"),
-    ("kind", "text"),
-    ("record_number", "text"),
-    ("admission_count", "int8"),
+_VISIT: tuple[tuple[str, str], ...] = (
+    ("department", "text"),
     ("ward", "text"),
     ("doctor", "text"),
     ("diagnosis", "text"),
     ("diagnosis_code", "text"),
-    ("department", "text"),
     ("admitted_on", "date"),
     ("discharged_on", "date"),
     ("disposition", "text"),
-    ("content_digest", "bytea"),
 )
+COLUMNS = (*_LINE, *_PERSON, *_VISIT)
+PERSON_COLUMNS = ", ".join(f"r.{name}" for name, _ in _PERSON)
+TABLES = ("import_row", "import_verdict", "import_number", "import_person", "import_image")
+_NO_DATA = (None,) * (len(_PERSON) + len(_VISIT))
 
-MANY = 1000
-_KNOWN_ENCOUNTERS = text("""
+_ANY_STORED = text("SELECT EXISTS (SELECT 1 FROM encounter WHERE tenant_id = :tenant_id AND kind = :kind)")
+_KNOWN = text("""
     SELECT e.record_number, e.admission_count, e.id, e.content_digest
     FROM unnest(CAST(:numbers AS text[]), CAST(:counts AS bigint[])) AS f(record_number, admission_count)
     JOIN encounter e ON e.record_number = f.record_number AND e.admission_count = f.admission_count
     WHERE e.tenant_id = :tenant_id AND e.kind = :kind AND e.record_number = ANY (CAST(:numbers AS text[]))
 """)
-_KNOWN_PATIENTS = text("""
-    SELECT record_number, id FROM patient
-    WHERE tenant_id = :tenant_id AND record_number = ANY (CAST(:numbers AS text[]))
-""")
-_NESTED_LOOPS = text("SELECT set_config('enable_nestloop', :state, true)")
+_PLAN = text("SELECT set_config('enable_nestloop', :nested, true), set_config('work_mem', :memory, true)")
+_WORK_MEMORY = text("SHOW work_mem")
+Key = tuple[str, int]
 
 
 @contextmanager
@@ -82,35 +88,16 @@ def sized_for(session: HospitalSession, rows: int) -> Iterator[None]:
     """Plan the statements inside for many rows.
 
     Tables that have just grown have no statistics yet, so the planner takes them for empty and would compare
-    each row with each. Above `MANY` rows it is left the joins whose time grows with the rows alone.
+    each row with each. Above `MANY` rows it is left the joins whose time grows with the rows alone, and room
+    to sort them.
     """
     if rows <= MANY:
         yield
         return
-    session.execute(_NESTED_LOOPS, {"state": "off"})
+    memory = session.scalar(_WORK_MEMORY)
+    session.execute(_PLAN, {"nested": "off", "memory": "64MB"})
     yield
-    session.execute(_NESTED_LOOPS, {"state": "on"})
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One encounter that is new or differs from what is stored; `digest` is keyed (see `keyed_digest`)."""
-
-    record: Record
-    encounter_id: UUID
-    is_new: bool
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What a file brings. created + updated + unchanged is the number of its good rows."""
-
-    changes: list[Change]
-    created: int
-    updated: int
-    unchanged: int
-    superseded: int
+    session.execute(_PLAN, {"nested": "on", "memory": memory})
 
 
 def keyed_digest(key: DataKey, record: Record) -> bytes:
@@ -121,166 +108,174 @@ def keyed_digest(key: DataKey, record: Record) -> bytes:
     return key.blind_index(record.digest.hex())
 
 
-def compare(session: HospitalSession, key: DataKey, records: Sequence[Record]) -> Comparison:
-    """Say of each record whether it is new, changed or there already; one statement for all of them.
+class Staging:
+    """The table of one file's rows; `rows`, `reasons` and `warnings` count what went into it so far."""
 
-    Of several rows for one encounter the last counts and the others are *unchanged*; those that differ from
-    it are *superseded*, which the report says. So the same file sent again finds nothing to change.
-    """
-    last: dict[tuple[str, str, int], Record] = {record.key: record for record in records}
-    superseded = sum(1 for record in records if last[record.key].digest != record.digest)
-    known = _known_encounters(session, last.values())
-    changes: list[Change] = []
-    created = 0
-    for record_key, record in last.items():
-        digest = keyed_digest(key, record)
-        stored = known.get(record_key)
-        if stored is None:
-            created += 1
-            changes.append(Change(record, new_id(), is_new=True, digest=digest))
-        elif stored[1] != digest:
-            changes.append(Change(record, stored[0], is_new=False, digest=digest))
-    updated = len(changes) - created
-    return Comparison(changes, created, updated, len(records) - len(changes), superseded)
-
-
-def stage(session: HospitalSession, key: DataKey, changes: Sequence[Change]) -> None:
-    """Make both temporary tables and COPY the changes into them; numbers are encrypted on the way."""
-    patients = _known_patients(session, changes)
-    known = frozenset(patients)
-    for change in changes:
-        if change.record.record_number not in patients:
-            patients[change.record.record_number] = new_id()
-    newest: dict[str, Record] = {}
-    for change in changes:
-        record = change.record
-        shown = newest.get(record.record_number, record)
-        if (record.discharged_on, record.row_number) >= (shown.discharged_on, shown.row_number):
-            newest[record.record_number] = record
-    seal = _Seal(key)
-    people = (
-        _person_row(patients[number], number not in known, record, seal) for number, record in newest.items()
-    )
-    visits = (_visit_row(change, patients[change.record.record_number]) for change in changes)
-    cursor = _cursor(session)
-    _copy(cursor, "import_person", PERSON_COLUMNS, people, index="patient_id")
-    _copy(cursor, "import_visit", VISIT_COLUMNS, visits, index="encounter_id")
-
-
-def unstage(session: HospitalSession) -> None:
-    """Drop both tables; the end of the transaction would, too."""
-    session.execute(text("DROP TABLE IF EXISTS pg_temp.import_person, pg_temp.import_visit"))
-
-
-class _Seal:
-    """Encrypts a number: (cipher, blind index, mask). Nothing is remembered: numbers hardly ever repeat."""
-
-    def __init__(self, key: DataKey) -> None:
+    def __init__(self, session: HospitalSession, key: DataKey, kind: str, known: Stopped) -> None:
+        self._session = session
         self._key = key
+        self._kind = kind
+        self._stopped = known
+        self._cursor = driver_cursor(session)
+        self._any_stored = bool(session.scalar(_ANY_STORED, {"tenant_id": session.tenant_id, "kind": kind}))
+        self.rows = 0
+        self.reasons: Counter[str] = Counter()
+        self.warnings: Counter[str] = Counter()
+        unstage(session)
+        create_temporary(self._cursor, "import_row", COLUMNS)
 
-    def __call__(self, number: str | None) -> tuple[bytes | None, bytes | None, str | None]:
+    def take(self, verdicts: Sequence[Record | Rejected]) -> None:
+        """Stage one chunk: one look at what is stored, one COPY."""
+        refused = self._refused(verdicts)
+        digests = {
+            verdict.row_number: keyed_digest(self._key, verdict)
+            for verdict in verdicts
+            if isinstance(verdict, Record) and verdict.row_number not in refused
+        }
+        known = self._known(verdicts) if self._any_stored else {}
+        copy_rows(
+            self._cursor,
+            "import_row",
+            COLUMNS,
+            (self._line(verdict, refused, digests, known) for verdict in verdicts),
+        )
+        self.rows += len(verdicts)
+
+    def _refused(self, verdicts: Sequence[Record | Rejected]) -> dict[int, str]:
+        """Rows of people who had themselves restricted or erased (PIPL 47)."""
+        if not self._stopped:
+            return {}
+        reasons = (
+            (verdict.row_number, self._stopped.reason(self._key, verdict))
+            for verdict in verdicts
+            if isinstance(verdict, Record)
+        )
+        return {number: reason for number, reason in reasons if reason is not None}
+
+    def _line(
+        self,
+        verdict: Record | Rejected,
+        refused: dict[int, str],
+        digests: dict[int, bytes],
+        known: dict[Key, tuple[UUID, bytes]],
+    ) -> tuple[Any, ...]:
+        number = verdict.row_number
+        if not isinstance(verdict, Record) or number in refused:
+            reason = refused[number] if isinstance(verdict, Record) else verdict.reason
+            shown = verdict.record_number if isinstance(verdict, Rejected) else ""
+            self.reasons[reason] += 1
+            return (number, reason, "", shown, None, None, None, None, *_NO_DATA)
+        if verdict.warnings:
+            self.warnings.update(verdict.warnings)
+        digest = digests[number]
+        encounter_id, stored = known.get((verdict.record_number, verdict.admission_count), (None, None))
+        same = stored == digest
+        line = (
+            number,
+            None,
+            ",".join(verdict.warnings),
+            verdict.record_number,
+            verdict.admission_count,
+            digest,
+            encounter_id,
+            same,
+        )
+        return (*line, *_NO_DATA) if same else (*line, *self._data(verdict))
+
+    def _data(self, record: Record) -> tuple[Any, ...]:
+        relation = record.contact_relation or ""
+        id_cipher, id_index, _ = self._seal(record.id_number)
+        return (
+            record.name,
+            initials_of(record.name),
+            record.sex,
+            record.birth_date,
+            record.age,
+            id_cipher,
+            id_index,
+            *self._seal(record.phone),
+            record.contact_name,
+            record.contact_relation_raw if relation == "other" else relation,
+            *self._seal(record.contact_phone),
+            "phone_damaged" in record.warnings,
+            "bad_id" in record.warnings,
+            record.department,
+            record.ward,
+            record.doctor,
+            record.diagnosis,
+            record.diagnosis_code,
+            record.admitted_on,
+            record.discharged_on,
+            record.disposition,
+        )
+
+    def _seal(self, number: str | None) -> tuple[bytes | None, bytes | None, str | None]:
+        """A number encrypted: (cipher, blind index, mask). Nothing is remembered: they hardly ever repeat."""
         if number is None:
             return None, None, None
         return self._key.encrypt(number), self._key.blind_index(number), mask_phone(number)
 
-
-def _person_row(patient_id: UUID, is_new: bool, record: Record, seal: _Seal) -> tuple[Any, ...]:
-    id_cipher, id_index, _ = seal(record.id_number)
-    relation = record.contact_relation or ""
-    return (
-        patient_id,
-        is_new,
-        record.discharged_on,
-        record.record_number,
-        record.name,
-        record.sex,
-        record.birth_date,
-        record.age,
-        id_cipher,
-        id_index,
-        *seal(record.phone),
-        record.contact_name,
-        record.contact_relation_raw if relation == "other" else relation,
-        *seal(record.contact_phone),
-        "phone_damaged" in record.warnings,
-        "bad_id" in record.warnings,
-    )
-
-
-def _visit_row(change: Change, patient_id: UUID) -> tuple[Any, ...]:
-    record = change.record
-    return (
-        change.encounter_id,
-        change.is_new,
-        patient_id,
-        record.visit,
-        record.record_number,
-        record.admission_count,
-        record.ward,
-        record.doctor,
-        record.diagnosis,
-        record.diagnosis_code,
-        record.department,
-        record.admitted_on,
-        record.discharged_on,
-        record.disposition,
-        change.digest,
-    )
-
-
-def _known_encounters(
-    session: HospitalSession, records: Iterable[Record]
-) -> dict[tuple[str, str, int], tuple[UUID, bytes]]:
-    by_kind: dict[str, list[Record]] = {}
-    for record in records:
-        by_kind.setdefault(record.visit, []).append(record)
-    known: dict[tuple[str, str, int], tuple[UUID, bytes]] = {}
-    for kind, group in by_kind.items():  # a file has one kind of visit, so this is one statement
-        parameters = {
-            "tenant_id": session.tenant_id,
-            "kind": kind,
-            "numbers": [record.record_number for record in group],
-            "counts": [record.admission_count for record in group],
+    def _known(self, verdicts: Sequence[Record | Rejected]) -> dict[Key, tuple[UUID, bytes]]:
+        keys = {
+            (verdict.record_number, verdict.admission_count)
+            for verdict in verdicts
+            if isinstance(verdict, Record)
         }
-        for number, count, encounter_id, digest in session.execute(_KNOWN_ENCOUNTERS, parameters):
-            known[kind, number, count] = encounter_id, bytes(digest)
-    return known
+        parameters = {
+            "tenant_id": self._session.tenant_id,
+            "kind": self._kind,
+            "numbers": [number for number, _ in keys],
+            "counts": [count for _, count in keys],
+        }
+        found = self._session.execute(_KNOWN, parameters)
+        return {(number, count): (row_id, bytes(digest)) for number, count, row_id, digest in found}
 
 
-def _known_patients(session: HospitalSession, changes: Sequence[Change]) -> dict[str, UUID]:
-    numbers = sorted({change.record.record_number for change in changes})
-    rows = session.execute(_KNOWN_PATIENTS, {"tenant_id": session.tenant_id, "numbers": numbers})
-    return {number: patient_id for number, patient_id in rows}  # noqa: C416 - a row is no pair to dict()
+def analyse(session: HospitalSession, *tables: str) -> None:
+    """Let the planner know temporary tables that have been filled."""
+    for table in tables:
+        session.execute(text(f"ANALYZE {table}"))
 
 
-def _cursor(session: HospitalSession) -> psycopg.Cursor[Any]:
-    """The driver's cursor inside the session's own transaction."""
+def unstage(session: HospitalSession) -> None:
+    """Drop the temporary tables; the end of the transaction would, too."""
+    session.execute(text("DROP TABLE IF EXISTS " + ", ".join(f"pg_temp.{table}" for table in TABLES)))
+
+
+def driver_connection(session: HospitalSession) -> psycopg.Connection[Any]:
+    """The driver's connection, inside the session's own transaction."""
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         msg = "COPY needs psycopg"
         raise TypeError(msg)
-    cursor: psycopg.Cursor[Any] = connection.cursor()
-    return cursor
+    return connection
 
 
-def _copy(
-    cursor: psycopg.Cursor[Any],
-    table: str,
-    columns: tuple[tuple[str, str], ...],
-    rows: Iterable[tuple[Any, ...]],
-    *,
-    index: str,
-) -> None:
-    name = psycopg.sql.Identifier(table)
+def driver_cursor(session: HospitalSession) -> psycopg.Cursor[Any]:
+    """A cursor of the driver's inside the session's own transaction."""
+    return driver_connection(session).cursor()
+
+
+def create_temporary(cursor: psycopg.Cursor[Any], table: str, columns: Sequence[tuple[str, str]]) -> None:
+    """Make a table that ends with the transaction."""
     definition = psycopg.sql.SQL(", ").join(
         psycopg.sql.SQL("{} {}").format(psycopg.sql.Identifier(column), psycopg.sql.SQL(kind))
         for column, kind in columns
     )
-    cursor.execute(psycopg.sql.SQL("DROP TABLE IF EXISTS pg_temp.{}").format(name))
-    cursor.execute(psycopg.sql.SQL("CREATE TEMP TABLE {} ({}) ON COMMIT DROP").format(name, definition))
-    with cursor.copy(psycopg.sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(name)) as copy:
+    create = psycopg.sql.SQL("CREATE TEMP TABLE {} ({}) ON COMMIT DROP")
+    cursor.execute(create.format(psycopg.sql.Identifier(table), definition))
+
+
+def copy_rows(
+    cursor: psycopg.Cursor[Any],
+    table: str,
+    columns: Sequence[tuple[str, str]],
+    rows: Iterator[tuple[Any, ...]],
+) -> None:
+    """COPY rows in the server's binary form; nothing else runs on the connection meanwhile."""
+    names = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier(column) for column, _ in columns)
+    into = psycopg.sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
+    with cursor.copy(into.format(psycopg.sql.Identifier(table), names)) as copy:
         copy.set_types([kind for _, kind in columns])
         for row in rows:
             copy.write_row(row)
-    cursor.execute(psycopg.sql.SQL("CREATE INDEX ON {} ({})").format(name, psycopg.sql.Identifier(index)))
-    cursor.execute(psycopg.sql.SQL("ANALYZE {}").format(name))

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from foundation.database import HospitalSession
 from foundation.encryption import DataKey
 from patients.feeds.records import Reason, Record
-from patients.models import ContactPoint, Patient
+from patients.models import ContactPoint, Patient, RecordAlias
 
 # A count of the stay is one or two digits behind what is a number without it: `2026-1` and `ZY-000123` are
 # whole numbers, and their neighbours are other people's.
@@ -51,6 +51,10 @@ class Stopped:
     phones: frozenset[tuple[str, bytes]]
     erased: frozenset[bytes]
 
+    def __bool__(self) -> bool:
+        """Whether there is anybody to leave alone."""
+        return bool(self.numbers or self.erased)
+
     def reason(self, key: DataKey, record: Record) -> Reason | None:
         """Why this row is rejected, or None."""
         if plain_number(record.record_number) in self.numbers or self._is_restricted(key, record):
@@ -73,7 +77,7 @@ class Stopped:
 
 
 def stopped(session: HospitalSession) -> Stopped:
-    """The patients of the hospital whom no list may change or bring back; two statements, however many."""
+    """The patients of the hospital whom no list may change or bring back; three statements, however many."""
     rows = session.execute(
         select(
             Patient.id,
@@ -97,12 +101,20 @@ def stopped(session: HospitalSession) -> Stopped:
             Patient.erased_at.is_(None),
         )
     )
+    aliases = session.execute(
+        select(RecordAlias.record_number, RecordAlias.record_index, Patient.erased_at)
+        .join(Patient, (Patient.tenant_id == RecordAlias.tenant_id) & (Patient.id == RecordAlias.patient_id))
+        .where(RecordAlias.tenant_id == session.tenant_id, Patient.restricted_at.is_not(None))
+    ).all()
+    known = [row.record_number for row in (*kept, *(alias for alias in aliases if alias.erased_at is None))]
     return Stopped(
-        numbers=frozenset(plain_number(row.record_number) for row in kept),
+        numbers=frozenset(map(plain_number, known)),
         id_numbers=frozenset(row.id_number_index for row in kept if row.id_number_index),
         names=frozenset(_plain_name(row.name) for row in kept),
         phones=frozenset((_plain_name(name), index) for name, index in points),
-        erased=frozenset(row.record_index for row in rows if row.erased_at is not None and row.record_index),
+        erased=frozenset(
+            row.record_index for row in (*rows, *aliases) if row.erased_at is not None and row.record_index
+        ),
     )
 
 

@@ -61,7 +61,7 @@ def check(content: bytes) -> None:
         assert "\x00" not in repr(record)
         assert record.admitted_on is None or record.admitted_on <= record.discharged_on
         assert (record.phone or record.contact_phone) is None or "no_phone_at_all" not in record.warnings
-    assert write_rejected(parsed)
+    assert write_rejected(table, {row.row_number: row.reason for row in parsed.rejected})
 
 
 @many

@@ -14,6 +14,7 @@ def N_(text: str) -> str:  # noqa: N802 - the name by which gettext tools find t
 
 TEMPLATES: Final[dict[str, str]] = {
     "empty_file": N_("The file is empty."),
+    "no_rows": N_("The file has a header and no row of data below it."),
     "too_large": N_("The file is larger than %(limit_mb)s MB; please send it in parts."),
     "not_a_table": N_("This file is not a table; please send CSV, TXT, XLS, XLSX or ODS."),
     "web_page": N_(

@@ -86,11 +86,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that gives no visit, whole as it was sent, with the reason."""
+    """A row that gives no visit, whole as it was sent, with the reason; `record_number` when it has one."""
 
     row_number: int
     reason: Reason
     cells: Cells
+    record_number: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,11 @@ def scan(table: Table, layout: Layout) -> Iterator[Record | Rejected]:
         if len(cells) > width and any(cell.strip() for cell in cells[width:]):
             row.warnings.append("row_length")
         verdict = _judge(row_number, layout.visit, row)
-        yield verdict if isinstance(verdict, Record) else Rejected(row_number, verdict, cells)
+        if isinstance(verdict, Record):
+            yield verdict
+        else:
+            record_number = fields.read_record_number(row.texts["record_number"]) or ""
+            yield Rejected(row_number, verdict, cells, record_number)
 
 
 class _Row:

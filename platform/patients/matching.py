@@ -1,0 +1,82 @@
+"""Who is who: which patient of the hospital each staged record number belongs to (患者主索引).
+
+Known by the record number; then as an alias of a patient's; then by an ID number together with the same name.
+The same ID number under another name is nobody's proof: it makes a likely duplicate (`patients.duplicates`),
+never a match. Two new numbers of one file with one ID number and name are one patient.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from foundation.database import HospitalSession
+from patients.staging import PERSON_COLUMNS, analyse
+
+# Names are compared without blanks: lists pad two-character names (王  芳).
+_BLANKS = "E' \\u3000\\t\\u00a0'"
+_NUMBERS = text(f"""
+    CREATE TEMP TABLE import_number ON COMMIT DROP AS
+    SELECT n.record_number, n.row_number, n.discharged_on, n.id_number_index, n.plain_name,
+           coalesce(a.patient_id, p.id, uuidv7()) AS patient_id,
+           CASE WHEN a.patient_id IS NULL AND p.id IS NULL THEN 'new' ELSE 'known' END AS found
+    FROM (
+        SELECT DISTINCT ON (record_number COLLATE "C") record_number, row_number, discharged_on,
+               id_number_index, translate(name, {_BLANKS}, '') AS plain_name
+        FROM import_row ORDER BY record_number COLLATE "C", discharged_on DESC, row_number DESC
+    ) AS n
+    LEFT JOIN patient p ON p.tenant_id = :tenant_id AND p.record_number = n.record_number
+    LEFT JOIN record_alias a ON a.tenant_id = :tenant_id AND a.record_number = n.record_number
+        AND (p.id IS NULL OR p.merged_at IS NOT NULL)
+""")  # noqa: S608 - texts of ours, no value in them
+_KNOWN_BY_ID = text(f"""
+    UPDATE import_number n SET patient_id = k.id, found = 'id_number'
+    FROM (
+        SELECT DISTINCT ON (m.record_number) m.record_number, p.id
+        FROM import_number m
+        JOIN patient p ON p.tenant_id = :tenant_id AND p.id_number_index = m.id_number_index
+            AND translate(p.name, {_BLANKS}, '') = m.plain_name
+        WHERE m.found = 'new' AND m.plain_name <> '' AND p.restricted_at IS NULL AND p.merged_at IS NULL
+        ORDER BY m.record_number, p.id
+    ) AS k
+    WHERE n.record_number = k.record_number
+""")  # noqa: S608 - texts of ours, no value in them
+# Of the numbers of one file that are one person, the one known already leads, else the first.
+_ONE_PERSON = text("""
+    UPDATE import_number n SET patient_id = l.patient_id, found = 'id_number'
+    FROM (
+        SELECT id_number_index, plain_name, (min(ARRAY[(found = 'new')::int, row_number]))[2] AS leader
+        FROM import_number WHERE id_number_index IS NOT NULL AND plain_name <> ''
+        GROUP BY id_number_index, plain_name HAVING count(*) > 1
+    ) AS s
+    JOIN import_number l ON l.row_number = s.leader
+    WHERE n.found = 'new' AND n.id_number_index = s.id_number_index AND n.plain_name = s.plain_name
+      AND n.row_number <> s.leader
+""")
+# A person is what their latest discharge in the file says.
+_PEOPLE = text(f"""
+    CREATE TEMP TABLE import_person ON COMMIT DROP AS
+    SELECT n.patient_id, l.patient_id IS NOT NULL AS is_new,
+           coalesce(l.record_number, n.record_number) AS record_number, r.discharged_on AS as_of,
+           {PERSON_COLUMNS}
+    FROM (
+        SELECT DISTINCT ON (patient_id) patient_id, record_number, row_number FROM import_number
+        ORDER BY patient_id, discharged_on DESC, row_number DESC
+    ) AS n
+    JOIN import_row r ON r.row_number = n.row_number
+    LEFT JOIN import_number l ON l.patient_id = n.patient_id AND l.found = 'new'
+""")  # noqa: S608 - texts of ours, no value in them
+_NUMBER_INDEX = text("CREATE INDEX ON import_number (record_number)")
+_PERSON_INDEX = text("CREATE INDEX ON import_person (patient_id)")
+
+
+def match(session: HospitalSession) -> None:
+    """Fill `import_number` (record number → patient) and `import_person` (one row for each patient)."""
+    mine = {"tenant_id": session.tenant_id}
+    session.execute(_NUMBERS, mine)
+    analyse(session, "import_number")
+    session.execute(_KNOWN_BY_ID, mine)
+    session.execute(_ONE_PERSON)
+    session.execute(_PEOPLE)
+    session.execute(_NUMBER_INDEX)
+    session.execute(_PERSON_INDEX)
+    analyse(session, "import_number", "import_person")
