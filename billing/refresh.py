@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from billing import draft, ledger
 from billing.models import Contract, Invoice, LedgerEntry
 from foundation.calendar import first_of_month, local_date
+from foundation.catalogue import among
 from foundation.database import HospitalSession
 from foundation.languages import mark
 from patients import merging
+from patients.enrolment_queries import on_billed
+from patients.models import Enrolment
 from patients.suppression import on_lifted, on_suppressed
 from patients.suppression_effects import Live, register_live
 
@@ -56,6 +59,27 @@ def register() -> None:
     on_suppressed(follow)
     on_lifted(follow)
     register_live(LIVE)
+    on_billed(billed_since)
+
+
+def billed_since(session: HospitalSession, enrolment_ids: list[UUID]) -> dict[UUID, date]:
+    """The first billed month of each of these enrolments that has one; one statement."""
+    rows = session.execute(
+        select(LedgerEntry.enrolment_id, func.min(LedgerEntry.month).label("first"))
+        .where(
+            LedgerEntry.tenant_id == session.tenant_id,
+            LedgerEntry.patient_id.in_(
+                select(Enrolment.patient_id).where(
+                    Enrolment.tenant_id == session.tenant_id, among(Enrolment.id, enrolment_ids)
+                )
+            ),
+            among(LedgerEntry.enrolment_id, enrolment_ids),
+            LedgerEntry.kind != "cancelled",
+            LedgerEntry.suspended.is_(False),
+        )
+        .group_by(LedgerEntry.enrolment_id)
+    )
+    return {row.enrolment_id: row.first for row in rows}
 
 
 def follow(session: HospitalSession, patient_ids: Sequence[UUID], _reason: str, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,16 +16,19 @@ from pydantic import ValidationError
 from sqlalchemy.exc import ProgrammingError
 
 import migrations
-from careloop.assemble import Server, broker_url, database_server
+from careloop.assemble import Server, broker_url, database_server, list_hospitals
 from careloop.commands.errors import settings_sentence
 from careloop.walls import faults_of_role, faults_of_tables
+from careloop.wiring import wire
 from foundation.broker import BrokerAway, UnknownBroker, probe
 from foundation.calendar import CalendarMissing, is_workday, local_date
 from foundation.clock import SystemClock
 from foundation.database import Database
 from foundation.embedded import EmbeddedServerError
 from foundation.encryption import MasterKey, Undecipherable
+from foundation.scope import Actor, HospitalScope
 from foundation.settings import Settings, master_key_bytes
+from patients import suppression_check
 from tenants.oversight import audit_chains
 
 CHECKED_RECORDS = 1_000
@@ -116,6 +120,7 @@ def _database(settings: Settings, server: Server) -> Iterator[Finding]:
         )
         yield _keys(settings, connection)
     yield _chains(settings, server)
+    yield _stops(settings, server)
 
 
 def _revision(connection: psycopg.Connection) -> Finding:
@@ -178,6 +183,33 @@ def _chains(settings: Settings, server: Server) -> Finding:
         not broken,
         f"broken: {', '.join(broken)}" if broken else f"the newest records of {len(found)} chains hold",
         "run careloop audit verify, which names the record, and compare with a backup.",
+    )
+
+
+def _stops(settings: Settings, server: Server) -> Finding:
+    """Nothing open, queued or billable belongs to a suppressed patient (S4-15), as it is now."""
+    wire()
+    key = MasterKey(master_key_bytes(settings))
+    database = Database.connect(server.endpoints.runtime_url, master_key=key, pool_size=1)
+    found: Counter[str] = Counter()
+    try:
+        hospitals = list_hospitals(database)
+        for hospital in hospitals:
+            scope = HospitalScope(hospital.tenant_id, Actor.system("careloop doctor"), "suppression_check")
+            with database.hospital(scope) as session:
+                found.update(suppression_check.look(session))
+    except ProgrammingError:
+        return Finding("stopped contacts", False, "cannot be read", "run careloop migrate.")
+    finally:
+        database.close()
+    broken = ", ".join(f"{count} {name}" for name, count in sorted(found.items()) if count)
+    return Finding(
+        "stopped contacts",
+        not broken,
+        f"belong to suppressed patients: {broken}"
+        if broken
+        else f"nothing of suppressed patients is open in {len(hospitals)} hospitals",
+        "a fault of the program: report it with these numbers; the page of stopped contacts has them, too.",
     )
 
 

@@ -85,7 +85,8 @@ class Operations:
 
     `broker` is by state, each of `BROKER_STATES` being there; None when the broker keeps its messages
     elsewhere. `signins` counts the attempts of the last 24 hours by result, `refusals`
-    the requests that were refused at a wall in that time. `revision` is the schema's.
+    the requests that were refused at a wall in that time. `breaches` is how many things of suppressed
+    patients the last nightly checks found open, queued or billable; right is 0. `revision` is the schema's.
     """
 
     hospitals: list[HospitalLine]
@@ -95,11 +96,12 @@ class Operations:
     broker: Mapping[str, Waiting] | None
     signins: Mapping[str, int]
     refusals: int
+    breaches: int
     revision: str | None
 
 
 def read(session: PlatformSession, *, broker_here: bool, now: datetime) -> Operations:
-    """Look once; seven statements, however many hospitals there are."""
+    """Look once; eight statements, however many hospitals there are."""
     return Operations(
         hospitals=_hospitals(session),
         firms=_firms(session),
@@ -108,6 +110,7 @@ def read(session: PlatformSession, *, broker_here: bool, now: datetime) -> Opera
         broker=_broker(session) if broker_here else None,
         signins=_signins(session, now - SIGNINS_WITHIN),
         refusals=count_since(session, now, SIGNINS_WITHIN),
+        breaches=session.scalar(select(func.coalesce(func.sum(DirectoryEntry.suppression_breaches), 0))) or 0,
         revision=session.scalar(select(_REVISION.c.version_num)),
     )
 

@@ -12,12 +12,13 @@ The card that an agent has open is closed and not given back: it is a lock of mi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Text, any_, cast, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from foundation import audit
 from foundation.audit import AuditEvent
@@ -218,7 +219,7 @@ def confirm_death(session: HospitalSession, suppression_id: UUID, *, now: dateti
         raise UnknownSuppression(str(suppression_id))
     if row.confirmed_at is not None:
         return row
-    if reported_by(session, row):
+    if reported_here(session, [row]):
         raise SamePerson(str(suppression_id))
     row.confirmed_at, row.confirmed_by = now, session.scope.actor.name
     session.flush()
@@ -232,20 +233,23 @@ def confirm_death(session: HospitalSession, suppression_id: UUID, *, now: dateti
     return row
 
 
-def reported_by(session: HospitalSession, row: Suppression) -> bool:
-    """Whether whoever acts now is the one who reported it, by their id in the trail or by their name."""
+def reported_here(session: HospitalSession, rows: Sequence[Suppression]) -> set[UUID]:
+    """Which of these suppressions were reported by whoever acts now, by their id in the trail or by their
+    name; all of them for a program, which confirms nothing. One statement.
+    """
     actor = session.scope.actor
-    if actor.id is None or row.started_by == actor.name:
-        return True
-    told = session.scalar(
-        select(AuditEvent.actor_id).where(
+    if actor.id is None:
+        return {row.id for row in rows}
+    told = session.execute(
+        select(AuditEvent.detail["suppression"].astext).where(
             AuditEvent.tenant_id == session.tenant_id,
-            AuditEvent.subject == f"patient:{row.patient_id}",
+            AuditEvent.actor_id == actor.id,
             AuditEvent.action == "patients.suppressed",
-            AuditEvent.detail["suppression"].astext == str(row.id),
+            AuditEvent.subject == any_(cast([f"patient:{row.patient_id}" for row in rows], ARRAY(Text))),
         )
     )
-    return told == actor.id
+    by_id = {suppression for (suppression,) in told}
+    return {row.id for row in rows if row.started_by == actor.name or str(row.id) in by_id}
 
 
 def lift(
