@@ -18,7 +18,7 @@ from foundation.ids import new_id
 from foundation.scope import Actor
 from foundation.web.errors import NotFound
 from outreach import facts as contact_facts
-from outreach import policy, queue
+from outreach import policy, preferred, queue
 from outreach.appointments import book, release_appointment
 from outreach.errors import ContactRefused, NotHeld, OutcomeIncomplete
 from outreach.models import Call, ContactTask
@@ -200,7 +200,9 @@ def _try_again(
     known = contact_facts.load(session, [task.patient_id], now)[task.patient_id]
     profile = policy.profile_for(known.region)
     if effect.retry == "other_part":
-        at = policy.retry_at(now, profile)
+        wish = session.get_one(Patient, (session.tenant_id, task.patient_id)).preferred_part
+        part = preferred.PARTS.get(wish or "")
+        at = preferred.retry_at(now, profile, part=part, closes_at=task.closes_at)
     else:
         at = policy.next_allowed(now + effect.delay, profile)
     given_up = task.attempts >= profile.attempts

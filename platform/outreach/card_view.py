@@ -13,13 +13,16 @@ from sqlalchemy import select
 from foundation import languages
 from foundation.calendar import local_date
 from foundation.database import HospitalSession
+from foundation.languages import gettext as _
 from foundation.masking import Shown
 from foundation.web import templates
 from outreach import card, labels, queries
 from outreach.models import Call, ContactTask
 from outreach.outcomes import EFFECTS, Effect, Outcome
 from outreach.queue import DrawnCard
+from patients import preferences
 from patients.models import ContactPoint
+from patients.queries import PatientCard
 from patients.queries import card as patient_card
 
 # SC-3: two columns, the good ends and the tries left, what ends everything right.
@@ -89,10 +92,21 @@ def card_values(
         "hospital_name": hospital_name,
         "skips": [(code, labels.of(labels.SKIPS, code)) for code in labels.SKIPS],
         "labels": labels,
+        "reached": reached(patient),
         "now": now,
         "today": today,
         "earliest": f"{today.isoformat()}T08:00",
     }
+
+
+def reached(patient: PatientCard) -> list[str]:
+    """How the patient is best reached, in words: who answers, in which dialect, when."""
+    known = (
+        (preferences.ANSWERERS, patient.answered_by, _("Answers: {word}")),
+        (preferences.DIALECTS, patient.dialect, _("Dialect: {word}")),
+        (preferences.PARTS, patient.preferred_part, _("Best time: {word}")),
+    )
+    return [said.format(word=labels.of(texts, word)) for texts, word, said in known if word]
 
 
 def dialog_values(session: HospitalSession, task: ContactTask, name: str) -> dict[str, Any] | None:
