@@ -9,7 +9,7 @@ from foundation import outbox, runtime
 from foundation.scope import PlatformScope
 from foundation.work import JOBS, job
 from outreach import jobs as outreach_jobs
-from patients import identity_jobs
+from patients import identity_jobs, intake_jobs
 from patients import jobs as patients_jobs
 from reporting import jobs as reporting_jobs
 from revisits import jobs as revisits_jobs
@@ -25,6 +25,7 @@ MODULES = (
     stage_jobs,
     tenants_jobs,
     patients_jobs,
+    intake_jobs,
     identity_jobs,
     outreach_jobs,
     surveys_jobs,

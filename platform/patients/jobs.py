@@ -1,4 +1,4 @@
-"""Periodic work on patients: birthdays that change who answers, and files that nobody confirmed."""
+"""Periodic work on patients: birthdays that change who answers, and requests."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ from uuid import UUID
 from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from foundation.work import job
-from patients import requests, service, suppression_check, uploads
+from patients import requests, service, suppression_check
 
 
 @job("patients.come_of_age", every="10 16 * * *")  # 00:10 in China
 def come_of_age(session: HospitalSession, now: datetime) -> None:
     """From the 14th birthday the patient answers (PIPL 31)."""
     service.come_of_age(session, local_date(now), now=now)
-
-
-@job("patients.drop_uploads", every="25 * * * *")
-def drop_uploads(session: HospitalSession, now: datetime) -> None:
-    """Checked but never confirmed files go after a day (GB/T 22239: no residual information)."""
-    uploads.drop_old(session, now=now)
 
 
 @job(requests.COPY_JOB, minutes=60)

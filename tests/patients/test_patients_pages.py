@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from imports import run_imports
 from sqlalchemy import func, select
 from web_client import Browser, browsing
 from world import NOW, World
@@ -17,7 +18,7 @@ from foundation.audit import AuditEvent
 from foundation.clock import SetClock
 from foundation.database import Database
 from foundation.files import StoredFile
-from patients import jobs, labels, timeline, uploads
+from patients import intake_jobs, labels, timeline, uploads
 from patients.importing import import_file
 from patients.models import ContactPoint, DataImport, DataProblem, Encounter, Enrolment, Patient, Suppression
 
@@ -37,10 +38,11 @@ def admin(browser: Browser, world: World) -> Browser:
     return browser.enter(world.people[ADMIN])
 
 
-def upload(browser: Browser, name: str, content: bytes, path: str = "/h/heqing/imports/check") -> str:
-    """Send a file to its check; the address of the result page."""
+def upload(browser: Browser, name: str, content: bytes, path: str = "/h/heqing/imports") -> str:
+    """Send a file and let it be checked; the address of its page."""
     answer = browser.post(path, files={"file": (name, content)})
     assert answer.status_code == 303, answer.text
+    run_imports(browser.runtime)
     return str(answer.headers["location"])
 
 
@@ -154,37 +156,45 @@ def test_a_file_is_checked_first_and_imported_on_the_second_word(admin: Browser,
     assert page.count('<td class="cl-num">') >= 20
     with world.hospital(world.heqing) as session:
         assert session.scalar(select(func.count()).select_from(Patient)) == 0
-        kept = session.scalars(select(StoredFile)).one()
+        row = session.scalars(select(DataImport)).one()
+        kept = session.get_one(StoredFile, (session.tenant_id, row.file_id))
         assert "胡强".encode("gb18030") not in kept.content
-    file_id = check.rsplit("/", 1)[-1]
-    done = admin.post("/h/heqing/imports", {"file_id": file_id})
-    assert done.status_code == 303
-    result = admin.get(done.headers["location"]).text
+    for _twice in range(2):
+        assert admin.post(f"{check}/confirm").status_code == 303
+    assert run_imports(admin.runtime) >= 1
+    assert admin.post(f"{check}/confirm").status_code == 303
+    assert run_imports(admin.runtime) == 0
+    result = admin.get(check).text
     assert "421" in result
     assert "没有病案号" in result
-    assert admin.post("/h/heqing/imports", {"file_id": file_id}).status_code == 404
-    rejected = admin.get(f"{done.headers['location']}/rejected")
+    rejected = admin.get(f"{check}/rejected")
     assert "attachment" in rejected.headers["content-disposition"]
     assert "没有病案号" in rejected.content.decode("gb18030")
+    assert admin.get(f"{check}/verdicts").text.count("\n") == 431
     with world.hospital(world.heqing) as session:
         assert session.scalar(select(func.count()).select_from(Encounter)) == 421
         assert session.scalars(select(DataImport.imported_by)).all() == ["陈静"]
-        assert session.scalars(select(StoredFile.media_type)).all() == ["text/csv"]
+        # What is left are the rejected rows and the verdicts, not the list itself.
+        assert set(session.scalars(select(StoredFile.media_type))) == {"text/csv"}
+        assert session.scalar(select(func.count()).select_from(StoredFile)) == 2
     assert HEQING in admin.get("/h/heqing/imports").text
 
 
 def test_an_upload_belongs_to_its_hospital(admin: Browser, world: World) -> None:
     check = upload(admin, HEQING, (SAMPLES / HEQING).read_bytes())
-    file_id = check.rsplit("/", 1)[-1]
+    import_id = check.rsplit("/", 1)[-1]
     admin.enter(world.people["yunling_admin"])
-    assert admin.get(check).status_code == 404
-    assert admin.get(f"/h/yunling/imports/check/{file_id}").status_code == 404
-    assert admin.post("/h/yunling/imports", {"file_id": file_id}).status_code == 404
-    assert admin.post(f"/h/yunling/imports/check/{file_id}/discard").status_code == 404
+    for path in (check, f"/h/yunling/imports/{import_id}", f"/h/yunling/imports/{import_id}/progress"):
+        assert admin.get(path).status_code == 404
+    for act in ("confirm", "discard", "stop", "again", "columns", "header"):
+        assert admin.post(f"/h/yunling/imports/{import_id}/{act}").status_code == 404
+        assert admin.post(f"{check}/{act}").status_code == 404
     admin.enter(world.people[ADMIN])
     assert admin.get(check).status_code == 200
     assert admin.post(f"{check}/discard").status_code == 303
     assert admin.get(check).status_code == 404
+    with world.hospital(world.heqing) as session:
+        assert session.scalars(select(StoredFile)).all() == []
 
 
 @pytest.mark.parametrize(
@@ -192,7 +202,6 @@ def test_an_upload_belongs_to_its_hospital(admin: Browser, world: World) -> None
     [
         (b"", "文件是空的", "The file is empty"),
         (b"%PDF-1.7", "不是表格", "not a table"),
-        ("颜色,大小\n红,大".encode(), "没有识别到", "No heading was recognised"),
         (b",".join(b"x" for _ in range(1_000_000)), "列", "columns"),
         ("病案号,姓名,出院日期\n".encode() + b"\x81\x00\xff\xff\n", "编码", "cannot be read"),
     ],
@@ -202,7 +211,7 @@ def test_a_bad_file_gets_one_sentence_in_the_users_language_and_writes_nothing(
 ) -> None:
     for language, words in (("zh_Hans", chinese), ("en", english)):
         browser.enter(world.people[ADMIN], language)
-        for path in ("/h/heqing/imports/check", "/api/v1/h/heqing/imports"):
+        for path in ("/h/heqing/imports", "/api/v1/h/heqing/imports"):
             answer = browser.post(path, files={"file": ("list.csv", content)})
             assert answer.status_code == 422, answer.text
             assert words in answer.text
@@ -219,19 +228,27 @@ def test_a_file_of_more_than_ten_megabytes_is_taken(admin: Browser) -> None:
 
 
 def test_no_file_chosen_is_said(admin: Browser) -> None:
-    assert admin.post("/h/heqing/imports/check", files={"file": ("", b"")}).status_code == 422
+    assert admin.post("/h/heqing/imports", files={"file": ("", b"")}).status_code == 422
 
 
 def test_the_api_imports_dry_and_wet_and_lists(admin: Browser) -> None:
     content = (SAMPLES / HEQING).read_bytes()
     path = "/api/v1/h/heqing/imports"
-    dry = admin.post(f"{path}?dry_run=true", files={"file": (HEQING, content)})
-    assert dry.status_code == 201, dry.text
-    assert dry.json()["import_id"] is None
+    sent = admin.post(f"{path}?dry_run=true", files={"file": (HEQING, content)})
+    assert sent.status_code == 202, sent.text
+    run_imports(admin.runtime)
+    dry = admin.get(sent.json()["address"]).json()
+    assert (dry["state"], dry["import_id"]) == ("checked", None)
+    assert admin.post(f"/h/heqing/imports/{dry['id']}/discard").status_code == 303
     assert admin.get(path).json() == {"imports": [], "after": None}
-    wet = admin.post(path, files={"file": (HEQING, content)}).json()
+    sent = admin.post(path, files={"file": (HEQING, content)})
+    again = admin.post(path, files={"file": (HEQING, content)})
+    assert again.json()["id"] == sent.json()["id"], "the same file while the first is at work is the first"
+    run_imports(admin.runtime)
+    wet = admin.get(sent.json()["address"]).json()
+    assert wet["state"] == "done"
     for count in ("rows", "created", "updated", "unchanged", "rejected", "warnings", "reject_reasons"):
-        assert wet[count] == dry.json()[count]
+        assert wet[count] == dry[count]
     listed = admin.get(path).json()["imports"]
     assert [(line["id"], line["created"]) for line in listed] == [(wet["import_id"], 421)]
     assert admin.get("/api/v1/h/yunling/imports").status_code == 404
@@ -287,10 +304,11 @@ def test_a_checked_file_that_nobody_confirms_goes_after_a_day(db: Database, worl
         browser.enter(world.people[ADMIN])
         upload(browser, HEQING, (SAMPLES / HEQING).read_bytes())
     with world.hospital(world.heqing) as session:
-        jobs.drop_uploads(session, NOW + uploads.KEPT_FOR)
-        assert len(session.scalars(select(StoredFile)).all()) == 1
-        jobs.drop_uploads(session, NOW + uploads.KEPT_FOR * 1.01)
+        intake_jobs.drop_uploads(session, NOW + uploads.KEPT_FOR)
+        assert len(session.scalars(select(StoredFile)).all()) == 2  # the list, and what its check said
+        intake_jobs.drop_uploads(session, NOW + uploads.KEPT_FOR * 1.01)
         assert session.scalars(select(StoredFile)).all() == []
+        assert session.scalars(select(DataImport)).all() == []
 
 
 def test_every_page_speaks_english_as_well(browser: Browser, world: World) -> None:

@@ -22,6 +22,7 @@ from litestar.status_codes import (
     HTTP_303_SEE_OTHER,
     HTTP_401_UNAUTHORIZED,
     HTTP_404_NOT_FOUND,
+    HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     HTTP_422_UNPROCESSABLE_ENTITY,
     HTTP_500_INTERNAL_SERVER_ERROR,
     HTTP_503_SERVICE_UNAVAILABLE,
@@ -165,12 +166,28 @@ def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any
     status = error.status_code
     if status >= HTTP_500_INTERNAL_SERVER_ERROR:
         return _broken(request, error)
+    if status == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
+        return _too_large(request)
     if request.url.path.startswith(API):
         return _recorded(request, error, _json(status, error.detail))
     template, values = TEMPLATES.get(status, "errors/bad_request.html"), {}
     if isinstance(error, Forbidden):
         template, values = error.template, error.values
     return _recorded(request, error, _error_page(request, template, status, **values))
+
+
+def _too_large(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Refused by its announced size, or where the limit was passed: the rest of it is never read."""
+    limit = (request.route_handler.resolve_request_max_body_size() or 0) // 1_000_000
+    message = languages.gettext(
+        "What was sent is larger than {limit} MB; please send it in parts.", limit=limit
+    )
+    status = HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    if request.url.path.startswith(API):
+        return _json(status, message)
+    if context.is_piecewise(request):
+        return fragment("partials/mistake.html", status_code=status, message=message)
+    return _error_page(request, "errors/mistake.html", status, message=message)
 
 
 def _recorded(request: Request[Any, Any, Any], error: HTTPException, answer: Response[Any]) -> Response[Any]:
