@@ -31,6 +31,7 @@ REASONS = {
     "dispute": "Dispute",
     "cancelled": "Enrolment taken back",
     "ended": "Enrolment ended",
+    "merged": "Merged with another record",
 }
 
 PAYMENTS = {"bank": "Bank transfer", "stripe": "Payment link"}

@@ -6,6 +6,8 @@ patient-month; an enrolment taken back inside 7 days has none; days of a suppres
 (S4-15). Who died before the first contact is not billed at all (C10). `pricing.months_billable` says the same
 of one enrolment in Python; a test holds the two together. A month in which the hospital was suspended on
 every enrolled day of the patient stands in the ledger and is not billed (`billing.stages`, decision 0005).
+Merged records are one patient: what stopped one record takes days from its own enrolments, what remains
+counts together, and of two bills for a closed month one is given back (`billing.owners`, decision 0007).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
+from billing import owners
 from billing.pricing import FREE_CANCELLATION_DAYS
 from billing.served import served_since
 from foundation.calendar import add_months, first_of_month
@@ -28,8 +31,8 @@ _SET_UP = (
     text("DROP TABLE IF EXISTS pg_temp.billing_facts, pg_temp.billing_unreached, pg_temp.billing_due"),
     text("""
         CREATE TEMP TABLE billing_facts (
-            id uuid PRIMARY KEY, patient_id uuid, started_on date, last_day date, free boolean,
-            end_reason text
+            id uuid PRIMARY KEY, patient_id uuid, record_id uuid, started_on date, last_day date,
+            free boolean, end_reason text
         ) ON COMMIT DROP
     """),
     text("CREATE TEMP TABLE billing_unreached (patient_id uuid PRIMARY KEY) ON COMMIT DROP"),
@@ -52,22 +55,25 @@ def _whose(statement: str, column: str) -> tuple[TextClause, TextClause]:
 _FACTS = _whose(
     """
     INSERT INTO billing_facts
-    SELECT e.id, e.patient_id, e.started_on,
+    SELECT e.id, e.patient_id, coalesce(a.record_id, e.patient_id), e.started_on,
            least(coalesce(e.ended_on, 'infinity'), coalesce(e.cancelled_on, 'infinity')),
            coalesce(e.cancelled_on <= :free_days + greatest(
                e.started_on, (e.created_at AT TIME ZONE 'Asia/Shanghai')::date), false),
            e.end_reason
-    FROM enrolment e WHERE e.tenant_id = :tenant_id {whose}
+    FROM enrolment e LEFT JOIN billing_came a ON a.enrolment_id = e.id
+    WHERE e.tenant_id = :tenant_id {whose}
     """,
     "e.patient_id",
 )
 _UNREACHED = _whose(
     """
     INSERT INTO billing_unreached
-    SELECT DISTINCT s.patient_id FROM suppression s
+    SELECT DISTINCT coalesce(o.kept_id, s.patient_id)
+    FROM suppression s LEFT JOIN billing_owner o ON o.gone_id = s.patient_id
     WHERE s.tenant_id = :tenant_id AND s.reason = 'deceased' AND s.lifted_at IS NULL AND NOT EXISTS (
         SELECT 1 FROM call c
-        WHERE c.tenant_id = :tenant_id AND c.patient_id = s.patient_id AND c.connected_at IS NOT NULL
+        WHERE c.tenant_id = :tenant_id AND c.patient_id IN (s.patient_id, o.kept_id)
+          AND c.connected_at IS NOT NULL
           AND c.dialled_at <= s.started_at) {whose}
     """,
     "s.patient_id",
@@ -82,11 +88,14 @@ _DUE = _whose(
             coalesce((s.lifted_at AT TIME ZONE 'Asia/Shanghai')::date, 'infinity') AS lifted_on) AS t
         WHERE s.tenant_id = :tenant_id {whose} GROUP BY s.patient_id
     ), spans AS (
-        SELECT f.patient_id, range_agg(daterange(f.started_on, f.last_day, '[]')) AS days
+        SELECT f.patient_id, f.record_id, range_agg(daterange(f.started_on, f.last_day, '[]')) AS days
         FROM billing_facts f
         WHERE NOT f.free AND f.last_day >= f.started_on
           AND NOT EXISTS (SELECT 1 FROM billing_unreached u WHERE u.patient_id = f.patient_id)
-        GROUP BY f.patient_id
+        GROUP BY f.patient_id, f.record_id
+    ), together AS (
+        SELECT p.patient_id, range_agg(p.days - coalesce(s.days, '{}')) AS days
+        FROM spans p LEFT JOIN stops s ON s.patient_id = p.record_id GROUP BY p.patient_id
     ), agreed AS (
         SELECT coalesce(range_agg(daterange(c.starts_on, c.ends_on, '[]')), '{}'::datemultirange) AS days
         FROM contract c WHERE c.tenant_id = :tenant_id
@@ -97,8 +106,7 @@ _DUE = _whose(
             coalesce((h.ended_at AT TIME ZONE 'Asia/Shanghai')::date, 'infinity') AS upto) AS t
         WHERE h.tenant_id = :tenant_id AND h.state = 'suspended'
     ), due AS (
-        SELECT p.patient_id, (p.days - coalesce(s.days, '{}')) * a.days AS days
-        FROM spans p CROSS JOIN agreed a LEFT JOIN stops s ON s.patient_id = p.patient_id
+        SELECT p.patient_id, p.days * a.days AS days FROM together p CROSS JOIN agreed a
     )
     SELECT d.patient_id, d.days, d.days - u.days FROM due d CROSS JOIN suspended u
     """,
@@ -125,7 +133,8 @@ def _joined(statement: str, since: str, upto: str) -> str:
 _FILL_BOTH = _joined(
     """
     WITH before AS (
-        SELECT l.patient_id FROM ledger_entry l
+        SELECT coalesce(o.kept_id, l.patient_id) AS patient_id
+        FROM ledger_entry l LEFT JOIN billing_owner o ON o.gone_id = l.patient_id
         WHERE l.tenant_id = :tenant_id AND l.month = :previous AND l.kind IN ('carried', 'new')
           AND NOT l.leaves {whose}
     ), wanted AS (
@@ -193,7 +202,13 @@ _LATE = text(
         FROM closed m JOIN billing_due d ON d.served && daterange(m.own_from, m.upto) {enrolment}
         WHERE (m.month, d.patient_id) NOT IN (  -- hashed once, whatever the planner thinks of the ledger
             SELECT l.month, l.patient_id FROM ledger_entry l
-            WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.invoice_id IS DISTINCT FROM :invoice_id)
+            WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.invoice_id IS DISTINCT FROM :invoice_id
+            UNION ALL  -- billed to a record that was merged into this one, and not given back
+            SELECT l.month, o.kept_id FROM ledger_entry l JOIN billing_owner o ON o.gone_id = l.patient_id
+            WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.kind <> 'cancelled' AND NOT l.suspended
+              AND l.invoice_id IS DISTINCT FROM :invoice_id AND NOT EXISTS (
+                SELECT 1 FROM ledger_credit c WHERE c.tenant_id = :tenant_id AND c.ledger_entry_id = l.id
+                  AND c.invoice_id <> :invoice_id))
     ), gone AS (
         DELETE FROM ledger_entry l
         WHERE l.tenant_id = :tenant_id AND l.invoice_id = :invoice_id AND l.kind = 'late'
@@ -213,21 +228,27 @@ _LATE = text(
 
 _CREDIT = text(
     """
-    WITH wanted AS (
+    WITH billed AS (  -- and not given back by another invoice: of one person's the first stays
+        SELECT l.id, coalesce(o.kept_id, l.patient_id) AS owner_id, row_number() OVER (
+                   PARTITION BY coalesce(o.kept_id, l.patient_id), l.month
+                   ORDER BY o.kept_id IS NULL DESC, l.id) AS place
+        FROM ledger_entry l LEFT JOIN billing_owner o ON o.gone_id = l.patient_id
+        WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.kind <> 'cancelled' AND NOT l.suspended
+          AND NOT EXISTS (SELECT 1 FROM ledger_credit c WHERE c.tenant_id = l.tenant_id
+                          AND c.ledger_entry_id = l.id AND c.invoice_id <> :invoice_id)
+    ), wanted AS (
         SELECT l.id, l.month, l.patient_id, l.enrolment_id, l.unit_fen,
-               CASE WHEN u.patient_id IS NOT NULL THEN 'deceased' WHEN f.free THEN 'cancelled'
-                    ELSE coalesce(f.end_reason, 'ended') END AS reason
+               CASE WHEN b.place > 1 THEN 'merged' WHEN u.patient_id IS NOT NULL THEN 'deceased'
+                    WHEN f.free THEN 'cancelled' ELSE coalesce(f.end_reason, 'ended') END AS reason
         FROM ledger_entry l
+        JOIN billed b ON b.id = l.id
         JOIN invoice i ON i.tenant_id = l.tenant_id AND i.id = l.invoice_id AND i.state IN ('issued', 'paid')
         JOIN contract k ON k.tenant_id = i.tenant_id AND k.id = i.contract_id AND k.starts_on >= :since
         JOIN billing_facts f ON f.id = l.enrolment_id
-        LEFT JOIN billing_due d ON d.patient_id = l.patient_id
-        LEFT JOIN billing_unreached u ON u.patient_id = l.patient_id
-        WHERE l.tenant_id = :tenant_id AND l.month < :first AND l.kind <> 'cancelled'
-          AND NOT l.suspended
-          AND NOT coalesce(d.days && daterange(l.month, (l.month + interval '1 month')::date), false)
-          AND NOT EXISTS (SELECT 1 FROM ledger_credit c WHERE c.tenant_id = l.tenant_id
-                          AND c.ledger_entry_id = l.id AND c.invoice_id <> :invoice_id)
+        LEFT JOIN billing_due d ON d.patient_id = b.owner_id
+        LEFT JOIN billing_unreached u ON u.patient_id = b.owner_id
+        WHERE l.tenant_id = :tenant_id AND (b.place > 1 OR NOT coalesce(
+              d.days && daterange(l.month, (l.month + interval '1 month')::date), false))
     ), gone AS (
         DELETE FROM ledger_credit c
         WHERE c.tenant_id = :tenant_id AND c.invoice_id = :invoice_id
@@ -285,9 +306,10 @@ def refill(session: HospitalSession, months: list[date], patient_ids: list[UUID]
     nothing points at it.
     """
     session.flush()
-    some = {"patient_ids": patient_ids}
+    whole = owners.with_merged(session, patient_ids)
+    some = {"patient_ids": whole}
     if months:
-        _set_aside(session, _values(session, months[0], now), patient_ids)  # the same facts for each month
+        _set_aside(session, _values(session, months[0], now), whole)  # the same facts for each month
     for month in months:
         values = _values(session, month, now)
         state = session.execute(_STATE, values).one()
@@ -314,6 +336,7 @@ def _set_aside(
 ) -> None:
     which = 0 if patient_ids is None else 1
     named = values if patient_ids is None else values | {"patient_ids": patient_ids}
+    owners.set_aside(session)
     for statement in _SET_UP:
         session.execute(statement)
     session.execute(_FACTS[which], named)

@@ -23,8 +23,9 @@ from foundation.database import HospitalSession
 
 Row = dict[str, Any]
 Images = dict[str, dict[str, Row]]
-# The merge's own record, and images of rows as they were before an import: a merge changes neither.
-LEFT_OUT = frozenset({"patient_merge", "import_before", "feed_message"})
+# The merge's own record, images of rows from before an import and messages as they came stay as they are; the
+# ledger follows from the rest by its own rules.
+LEFT_OUT = frozenset({"patient_merge", "import_before", "feed_message", "ledger_entry", "ledger_credit"})
 
 
 def of_patients(session: HospitalSession, patient_ids: Iterable[UUID]) -> Images:

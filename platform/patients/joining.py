@@ -28,8 +28,10 @@ from patients.suppression import MERGED
 
 Move = Callable[[HospitalSession, UUID, UUID, datetime], None]
 Hold = Callable[[HospitalSession, list[UUID], datetime], list[str]]
+Settled = Callable[[HospitalSession, list[UUID], datetime], None]
 _moves: dict[str, Move] = {}
 _holds: dict[str, Hold] = {}
+_settled: dict[str, Settled] = {}
 _LOCK = text("""
     SELECT count(*) FROM (
         SELECT 1 FROM patient WHERE tenant_id = :tenant_id AND id = ANY (CAST(:patient_ids AS uuid[]))
@@ -48,7 +50,7 @@ _KEPT_OF = text("""
 _MERGED_INTO = text("""
     WITH RECURSIVE way AS (
         SELECT gone_id FROM patient_merge
-        WHERE tenant_id = :tenant_id AND kept_id = :patient_id AND undone_at IS NULL
+        WHERE tenant_id = :tenant_id AND kept_id = ANY (CAST(:patient_ids AS uuid[])) AND undone_at IS NULL
         UNION ALL
         SELECT m.gone_id FROM way w JOIN patient_merge m
           ON m.tenant_id = :tenant_id AND m.kept_id = w.gone_id AND m.undone_at IS NULL
@@ -87,6 +89,11 @@ def register_hold(name: str, hold: Hold) -> None:
     _holds[name] = hold
 
 
+def on_settled(name: str, hook: Settled) -> None:
+    """Register what follows from a merge and from its undo, at the end: (session, both ids, now)."""
+    _settled[name] = hook
+
+
 def merge(
     session: HospitalSession, kept_id: UUID, gone_id: UUID, *, reason: str, now: datetime
 ) -> PatientMerge:
@@ -118,6 +125,7 @@ def merge(
     session.add(row)
     session.flush()
     session.expire_all()
+    _settle(session, row, now)
     audit.record(
         session,
         "patients.merged",
@@ -150,6 +158,7 @@ def undo(session: HospitalSession, merge_id: UUID, *, now: datetime) -> PatientM
     session.refresh(row)
     row.undone_at, row.undone_by = now, session.scope.actor.name
     session.flush()
+    _settle(session, row, now)
     audit.record(
         session,
         "patients.merge_undone",
@@ -168,7 +177,13 @@ def kept_of(session: HospitalSession, patient_id: UUID) -> UUID | None:
 
 def merged_into(session: HospitalSession, patient_id: UUID) -> list[UUID]:
     """The records that went into this one, also those that came through another."""
-    return list(session.scalars(_MERGED_INTO, {"tenant_id": session.tenant_id, "patient_id": patient_id}))
+    return all_merged_into(session, [patient_id])
+
+
+def all_merged_into(session: HospitalSession, patient_ids: list[UUID]) -> list[UUID]:
+    """The same for many at once."""
+    values = {"tenant_id": session.tenant_id, "patient_ids": patient_ids}
+    return list(session.scalars(_MERGED_INTO, values))
 
 
 def history(session: HospitalSession, patient_id: UUID) -> list[MergeLine]:
@@ -251,6 +266,11 @@ def _leave(session: HospitalSession, kept: Patient, gone: Patient, now: datetime
     if pair is not None:
         pair.decision, pair.decided_at, pair.decided_by = "merged", now, session.scope.actor.name
     session.flush()
+
+
+def _settle(session: HospitalSession, row: PatientMerge, now: datetime) -> None:
+    for hook in _settled.values():
+        hook(session, [row.kept_id, row.gone_id], now)
 
 
 def _later(session: HospitalSession, row: PatientMerge) -> UUID | None:

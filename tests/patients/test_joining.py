@@ -152,6 +152,7 @@ def test_undo_brings_back_exactly_what_was_there(
 def test_a_row_in_every_table_goes_over_and_comes_back(world: World) -> None:
     """Every table that leads to a patient: its row is the kept one's, or stays for a reason given here."""
     stays = {"patient_merge", "possible_duplicate", "import_before", "feed_message", "suppression"}
+    stays |= {"number_block"}  # a number that is not called, whoever has it
     stays |= {"contact_point", "data_problem", "patient_hold", "ledger_entry", "ledger_credit"}
     with world.hospital(world.heqing) as session:
         hospital = fill_hospital(session, "H")
@@ -169,7 +170,8 @@ def test_a_row_in_every_table_goes_over_and_comes_back(world: World) -> None:
                 owner = session.scalar(select(table.c[points[0]]).where(table.c.id == made[table.name]))
                 assert owner == kept, f"{table.name} stays with the record that went"
         joining.undo(session, merge.id, now=NOW)
-        assert changed(before, everything(session)) == {}
+        counted = {"invoice", "invoice_line", "ledger_entry", "ledger_credit"}  # by their own rules, anew
+        assert changed(before, everything(session)).keys() <= counted
 
 
 def test_what_came_after_the_merge_stays_with_the_kept_one(world: World) -> None:
