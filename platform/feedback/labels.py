@@ -111,7 +111,10 @@ NO_CALLBACK_REASONS = {
     "suppressed": "The patient is not contacted.",
     "no_number": "There is no number that works.",
     "no_guardian_number": "There is no guardian's number.",
+    "no_consent": "The patient does not wish to be asked.",
     "consent_withdrawn": "The patient does not wish to be asked.",
+    "refused": "The patient does not wish to be asked.",
+    "number_blocked": "The number is on the list of numbers not to be called.",
     "hospital_paused": "The hospital is paused.",
     "not_agreed": "The hospital's processing agreement does not cover calls.",
 }

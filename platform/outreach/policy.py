@@ -18,6 +18,8 @@ from uuid import UUID
 
 from foundation.calendar import SHANGHAI, CalendarMissing, is_holiday, local_date, local_day_start
 from outreach.ranks import APPOINTMENT_GRACE
+from patients import consent_rules
+from patients.consent_rules import Ask, Basis, Word
 
 Moment = Literal["made", "drawn", "dialled"]
 DayPart = Literal["morning", "afternoon", "evening"]
@@ -26,6 +28,10 @@ DayPart = Literal["morning", "afternoon", "evening"]
 # exempt»).
 REQUESTED_KINDS = frozenset({"promise", "acknowledge"})
 SEARCH_DAYS = 60
+TELEPHONE = "telephone"
+# Scopes of a number that is not called: all, or those of one purpose.
+EVERYTHING = "all"
+BLOCKED_FOR = {"marketing": "marketing", "satisfaction": "survey"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ WESTERN_REGIONS = ("65", "54")
 class NumberFacts:
     """A number and when it was dialled lately, for whichever patient of the hospital (family on one
     phone).
+
+    `blocked` holds the scopes in which this number is not called, whoever of the hospital it belongs to.
     """
 
     contact_point_id: UUID
@@ -70,18 +78,25 @@ class NumberFacts:
     relation: str
     valid: bool
     dials: tuple[datetime, ...] = ()
+    blocked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class ContactFacts:
-    """What the policy must know of one patient; `consents` holds the newest yes or no per purpose."""
+    """What the policy must know of one patient: `words` is what was said for or against a purpose.
+
+    `asks` and `bases` are the hospital's: which versions of its words ask again, and what it set as the basis
+    of a purpose; the usual basis where nothing is set.
+    """
 
     patient_id: UUID
     region: str
     hospital_active: bool
     minor: bool
     suppressions: frozenset[str] = frozenset()
-    consents: Mapping[str, bool] = field(default_factory=dict)
+    words: tuple[Word, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    bases: Mapping[str, Basis] = field(default_factory=dict)
     numbers: tuple[NumberFacts, ...] = ()
     surveyed_at: datetime | None = None
     pending_surveys: frozenset[UUID] = frozenset()
@@ -122,18 +137,23 @@ def verdict(
     *,
     task: TaskFacts | None = None,
     number: UUID | None = None,
+    channel: str = TELEPHONE,
 ) -> Verdict:
     """Ask the policy. With `number` (a contact point) only that number counts, else any that may be
-    dialled.
+    dialled. Consent is asked for this purpose on this channel.
     """
     task = task or TaskFacts()
     profile = profile_for(facts.region)
-    standing = _standing(facts, purpose, moment, now, task, profile)
+    standing = _silenced(facts, purpose, channel, now) or _standing(
+        facts, purpose, moment, now, task, profile
+    )
     if standing is not None:
         return standing
-    numbers = [n for n in dialable(facts) if number in (None, n.contact_point_id)]
+    valid = [n for n in dialable(facts) if number in (None, n.contact_point_id)]
+    numbers = [n for n in valid if not is_blocked(n, purpose)]
     if not numbers:
-        return Verdict(False, "no_guardian_number" if facts.minor else "no_number")
+        missing = "no_guardian_number" if facts.minor else "no_number"
+        return Verdict(False, "number_blocked" if valid else missing)
     if moment == "made":
         return Verdict(True)
     requested = is_requested(task, now)
@@ -148,6 +168,14 @@ def verdict(
 def dialable(facts: ContactFacts) -> tuple[NumberFacts, ...]:
     """The numbers that may be dialled at all: valid, and for a minor the guardian's only (PIPL 31)."""
     return tuple(n for n in facts.numbers if n.valid and (n.holder == "contact" or not facts.minor))
+
+
+def is_blocked(number: NumberFacts, purpose: str) -> bool:
+    """Whether this number is on the list of numbers not to be called, for everything or for this purpose.
+
+    Stronger than any yes of a patient, and than a call that was asked for (C4).
+    """
+    return not number.blocked.isdisjoint({EVERYTHING, BLOCKED_FOR.get(purpose, EVERYTHING)})
 
 
 def is_requested(task: TaskFacts, now: datetime) -> bool:
@@ -198,17 +226,22 @@ def retry_at(now: datetime, profile: Profile) -> datetime:
     return next_allowed(now + profile.retry_after, profile, avoid=day_part(now, profile))
 
 
-def _standing(
-    facts: ContactFacts, purpose: str, moment: Moment, now: datetime, task: TaskFacts, profile: Profile
-) -> Verdict | None:
-    """The reasons that do not depend on the time of day."""
+def _silenced(facts: ContactFacts, purpose: str, channel: str, now: datetime) -> Verdict | None:
+    """The reasons that lie with the patient's wishes or the hospital's state."""
     if facts.suppressions:
         return Verdict(False, "suppressed")
     if not facts.hospital_active:
         return Verdict(False, "hospital_paused")
     # Care follow-up stands on the hospital's duty of care until withdrawn; marketing needs a yes first (C4).
-    if not facts.consents.get(purpose, purpose != "marketing"):
-        return Verdict(False, "consent_withdrawn")
+    held = consent_rules.holds(facts.words, facts.asks, purpose, channel, now)
+    refused = consent_rules.refusal(held.standing, consent_rules.basis_of(facts.bases, purpose))
+    return None if refused is None else Verdict(False, refused)
+
+
+def _standing(
+    facts: ContactFacts, purpose: str, moment: Moment, now: datetime, task: TaskFacts, profile: Profile
+) -> Verdict | None:
+    """The other reasons that do not depend on the time of day."""
     if purpose == "satisfaction" and task.kind == "survey":
         if facts.surveyed_at is not None and now < facts.surveyed_at + profile.survey_gap:
             return Verdict(False, "survey_cap", facts.surveyed_at + profile.survey_gap)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from foundation.calendar import SHANGHAI, CalendarMissing, is_holiday, local_date
 from outreach import policy
 from outreach.policy import STANDARD, WESTERN, ContactFacts, NumberFacts, TaskFacts, verdict
+from patients.consent_rules import CHANNELS, PURPOSES, Word
 
 OWN, GUARDIAN = uuid4(), uuid4()
 
@@ -22,6 +23,8 @@ def at(text: str) -> datetime:
 
 
 TUESDAY = at("2026-09-15 10:00")
+EARLIER = at("2026-09-01 10:00")
+YES = Word("care_followup", "all", True, EARLIER - timedelta(days=1))
 Case = tuple[ContactFacts, str, datetime, TaskFacts]
 
 
@@ -46,7 +49,10 @@ def test_an_ordinary_patient_may_be_called_on_a_working_morning() -> None:
     [
         ({"suppressions": frozenset({"deceased"})}, "suppressed"),
         ({"hospital_active": False}, "hospital_paused"),
-        ({"consents": {"care_followup": False}}, "consent_withdrawn"),
+        ({"words": (Word("care_followup", "all", False, EARLIER),)}, "refused"),
+        ({"words": (YES, replace(YES, given=False, at=EARLIER))}, "consent_withdrawn"),
+        ({"bases": {"care_followup": "consent"}}, "no_consent"),
+        ({"numbers": (NumberFacts(OWN, "patient", "self", True, (), frozenset({"all"})),)}, "number_blocked"),
         ({"numbers": ()}, "no_number"),
         ({"numbers": (NumberFacts(OWN, "patient", "self", False),)}, "no_number"),
         ({"minor": True}, "no_guardian_number"),
@@ -58,12 +64,45 @@ def test_lasting_reasons_refuse_at_every_moment(changes: dict[str, object], expe
         assert (got.allowed, got.reason) == (False, expected)
 
 
-def test_consent_is_asked_for_the_purpose_of_the_call() -> None:
-    withdrawn = facts(consents={"satisfaction": False})
-    assert reason(withdrawn, purpose="satisfaction") == "consent_withdrawn"
-    assert reason(withdrawn, purpose="care_followup") is None
-    assert reason(facts(), purpose="marketing") == "consent_withdrawn"
-    assert reason(facts(consents={"marketing": True}), purpose="marketing") is None
+def test_consent_is_asked_for_the_purpose_and_the_channel_of_the_contact() -> None:
+    refused = facts(words=(Word("satisfaction", "all", False, EARLIER),))
+    assert reason(refused, purpose="satisfaction") == "refused"
+    assert reason(refused, purpose="care_followup") is None
+    by_telephone = facts(words=(Word("care_followup", "telephone", False, EARLIER),))
+    assert reason(by_telephone) == "refused"
+    assert verdict(by_telephone, "care_followup", "made", TUESDAY, channel="sms").allowed
+
+
+def test_offers_need_a_yes_to_offers_on_that_channel_whatever_the_hospital_set() -> None:
+    assert reason(facts(), purpose="marketing") == "no_consent"
+    care_only = facts(words=(YES,), bases={"marketing": "contract"})
+    assert reason(care_only, purpose="marketing") == "no_consent"
+    by_sms = facts(words=(Word("marketing", "sms", True, EARLIER),))
+    assert reason(by_sms, purpose="marketing") == "no_consent"
+    assert verdict(by_sms, "marketing", "made", TUESDAY, channel="sms").allowed
+    assert reason(facts(words=(Word("marketing", "all", True, EARLIER),)), purpose="marketing") is None
+
+
+@pytest.mark.parametrize(
+    ("scope", "stopped"),
+    [
+        ("all", {"care_followup", "satisfaction", "complaint", "marketing"}),
+        ("marketing", {"marketing"}),
+        ("survey", {"satisfaction"}),
+    ],
+)
+def test_a_blocked_number_beats_every_yes_and_a_second_number_stays_free(
+    scope: str, stopped: set[str]
+) -> None:
+    blocked = NumberFacts(OWN, "patient", "self", True, (), frozenset({scope}))
+    words = (Word("marketing", "all", True, EARLIER), YES)
+    for purpose in ("care_followup", "satisfaction", "complaint", "marketing"):
+        got = reason(facts(numbers=(blocked,), words=words), purpose=purpose)
+        assert got == ("number_blocked" if purpose in stopped else None)
+        both = (blocked, NumberFacts(GUARDIAN, "contact", "女儿", True))
+        assert reason(facts(numbers=both, words=words), purpose=purpose) is None
+    booked = facts(numbers=(blocked,), words=words)
+    assert (reason(booked, appointment_at=TUESDAY) is None) == (scope != "all")
 
 
 def test_a_child_is_called_on_the_guardians_number_only() -> None:
@@ -151,6 +190,9 @@ def test_the_next_try_is_three_hours_later_in_another_part_of_the_day() -> None:
 
 instants = st.datetimes(datetime(2026, 1, 5), datetime(2026, 12, 20), timezones=st.just(UTC))  # noqa: DTZ001
 profiles = st.sampled_from([STANDARD, WESTERN])
+words = st.builds(
+    Word, st.sampled_from(PURPOSES), st.sampled_from(CHANNELS), st.booleans(), st.just(at("2026-01-02 09:00"))
+)
 kinds = st.sampled_from(["revisit", "survey", "callback", "acknowledge", "promise"])
 
 
@@ -172,7 +214,7 @@ def cases(draw: st.DrawFn) -> Case:
         hospital_active=draw(st.sampled_from([True, True, True, False])),
         minor=draw(st.booleans()),
         suppressions=draw(st.sampled_from([frozenset[str](), frozenset({"refused"})])),
-        consents=draw(st.dictionaries(st.sampled_from(["care_followup", "satisfaction"]), st.booleans())),
+        words=tuple(draw(st.lists(words, max_size=3))),
         numbers=tuple(draw(st.lists(number, max_size=3))),
         surveyed_at=draw(st.none() | back),
     )

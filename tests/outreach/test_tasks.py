@@ -93,7 +93,7 @@ def test_nobody_gets_a_task_against_the_policy_and_each_reason_is_counted(world:
             NOW,
         )
         assert made == tasks.Made(
-            2, 0, {"suppressed": 1, "consent_withdrawn": 1, "survey_cap": 1, "unknown_patient": 1}
+            2, 0, {"suppressed": 1, "refused": 1, "survey_cap": 1, "unknown_patient": 1}
         )
 
 
