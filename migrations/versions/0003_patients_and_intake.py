@@ -32,6 +32,7 @@ def upgrade() -> None:
     _create_possible_duplicate()
     _create_record_alias()
     _change_consent()
+    _change_contact_point()
     _change_data_import()
     _change_directory_entry()
     _change_encounter()
@@ -425,23 +426,33 @@ def _change_consent() -> None:
     op.add_column("consent", sa.Column("evidence_file_id", sa.Uuid(), nullable=True))
     op.add_column("consent", sa.Column("recorded_by", sa.Text(), server_default="", nullable=False))
     op.create_foreign_key(
-        op.f("fk_consent_tenant_id_text_id_consent_text"),
-        "consent",
-        "consent_text",
-        ["tenant_id", "text_id"],
-        ["tenant_id", "id"],
-    )
-    op.create_foreign_key(
         op.f("fk_consent_tenant_id_evidence_file_id_stored_file"),
         "consent",
         "stored_file",
         ["tenant_id", "evidence_file_id"],
         ["tenant_id", "id"],
     )
+    op.create_foreign_key(
+        op.f("fk_consent_tenant_id_text_id_consent_text"),
+        "consent",
+        "consent_text",
+        ["tenant_id", "text_id"],
+        ["tenant_id", "id"],
+    )
     op.create_check_constraint(
         op.f("ck_consent_channel"), "consent", "channel IN ('all','telephone','sms','wechat','email')"
     )
     op.create_check_constraint(op.f("ck_consent_given_by"), "consent", "given_by IN ('patient','guardian')")
+
+
+def _change_contact_point() -> None:
+    op.create_index(
+        "ix_contact_point_invalid",
+        "contact_point",
+        ["tenant_id", "patient_id"],
+        unique=False,
+        postgresql_where=sa.text("invalid_since IS NOT NULL"),
+    )
 
 
 def _change_data_import() -> None:
@@ -508,17 +519,17 @@ def _change_data_import() -> None:
         postgresql_where=sa.text("state IN ('checking','waiting','running')"),
     )
     op.create_foreign_key(
-        op.f("fk_data_import_tenant_id_verdicts_file_id_stored_file"),
-        "data_import",
-        "stored_file",
-        ["tenant_id", "verdicts_file_id"],
-        ["tenant_id", "id"],
-    )
-    op.create_foreign_key(
         op.f("fk_data_import_tenant_id_file_id_stored_file"),
         "data_import",
         "stored_file",
         ["tenant_id", "file_id"],
+        ["tenant_id", "id"],
+    )
+    op.create_foreign_key(
+        op.f("fk_data_import_tenant_id_verdicts_file_id_stored_file"),
+        "data_import",
+        "stored_file",
+        ["tenant_id", "verdicts_file_id"],
         ["tenant_id", "id"],
     )
     op.create_check_constraint(
@@ -542,6 +553,13 @@ def _change_directory_entry() -> None:
 
 def _change_encounter() -> None:
     op.add_column("encounter", sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_encounter_no_department",
+        "encounter",
+        ["tenant_id", "ward"],
+        unique=False,
+        postgresql_where=sa.text("department_id IS NULL"),
+    )
     op.drop_constraint(op.f("ck_encounter_kind"), "encounter", type_="check")
     op.create_check_constraint(
         op.f("ck_encounter_kind"), "encounter", "kind IN ('inpatient','outpatient','checkup','cooperation')"
@@ -592,13 +610,20 @@ def _change_patient() -> None:
         ["tenant_id", sa.literal_column('record_number COLLATE "C"')],
         unique=False,
     )
+    op.create_index(
+        "ix_patient_unreachable",
+        "patient",
+        ["tenant_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("contact_state <> 'reachable'"),
+    )
+    op.create_check_constraint(
+        op.f("ck_patient_preferred_part"), "patient", "preferred_part IN ('morning','afternoon','evening')"
+    )
     op.create_check_constraint(
         op.f("ck_patient_contact_type"),
         "patient",
         "contact_type IN ('patient','partner_hospital','community_centre','company','government','ngo')",
-    )
-    op.create_check_constraint(
-        op.f("ck_patient_preferred_part"), "patient", "preferred_part IN ('morning','afternoon','evening')"
     )
 
 

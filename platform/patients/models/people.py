@@ -72,6 +72,12 @@ class Patient(TenantRow):
             "id_number_index",
             postgresql_where=text("id_number_index IS NOT NULL"),
         ),
+        Index(
+            "ix_patient_unreachable",
+            "tenant_id",
+            "id",
+            postgresql_where=text("contact_state <> 'reachable'"),
+        ),
         hospital_fk(),
     )
 
@@ -94,6 +100,12 @@ class ContactPoint(TenantRow):
         UniqueConstraint("tenant_id", "patient_id", "holder"),
         CheckConstraint("holder IN ('patient','contact')", name="holder"),
         Index("ix_contact_point_number", "tenant_id", "number_index"),
+        Index(
+            "ix_contact_point_invalid",
+            "tenant_id",
+            "patient_id",
+            postgresql_where=text("invalid_since IS NOT NULL"),
+        ),
         tenant_fk("patient", "patient_id"),
     )
 
@@ -133,6 +145,12 @@ class Encounter(TenantRow):
         CheckConstraint("kind IN ('inpatient','outpatient','checkup','cooperation')", name="kind"),
         Index("ix_encounter_patient", "tenant_id", "patient_id", "discharged_on"),
         Index("ix_encounter_month", "tenant_id", "kind", "discharged_on"),
+        Index(
+            "ix_encounter_no_department",
+            "tenant_id",
+            "ward",
+            postgresql_where=text("department_id IS NULL"),
+        ),
         tenant_fk("patient", "patient_id"),
         tenant_fk("department", "department_id"),
         tenant_fk("data_import", "import_id"),
