@@ -110,6 +110,10 @@ LAYOUTS = {
     "inpatient_zh": "Inpatient list with Chinese headings",
     "outpatient_zh": "Outpatient list with Chinese headings",
     "by_hand": "Columns chosen by hand",
+    "fields": "Fields by name",
+    "hl7v2": "HL7 v2 messages",
+    "fhir_r4": "FHIR R4 bundle",
+    "json": "JSON visits",
 }
 WARNINGS = {**WARNING_TEXTS, "superseded": "Replaced by a later row for the same encounter"}
 REJECTIONS = REJECTION_TEXTS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
@@ -62,13 +61,14 @@ REASONS: dict[str, str] = {
     "unknown_status": N_("The encounter's status %(status)s is not known."),
     "not_visits": N_("The list of visits cannot be read: %(place)s."),
     "too_many": N_("More than %(limit)s visits or messages at once; please send them in parts."),
+    "too_long": N_("The message is longer than %(limit)s kB."),
     "empty": N_("The message is empty."),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message of a feed: its event, and the text from which the event can be read again."""
+    """One message of a feed: its event, and the text by which the same message is known again."""
 
     event: Event
     text: str
@@ -90,7 +90,7 @@ class Event:
     control_id: str
     record_number: str
     visit_number: str
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
     visit: Visit | Literal[""] = ""
     whole: bool = False
     gone_number: str = ""

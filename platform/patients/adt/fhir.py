@@ -71,11 +71,6 @@ def read(content: bytes, *, now: datetime) -> list[Heard]:
     return heard
 
 
-def event_of(text: str, at: datetime) -> Event:
-    """The event of a stored encounter again; `at` is when it was recorded."""
-    return _event(json.loads(text), at)
-
-
 def _bundle(content: bytes) -> Resource:
     try:
         bundle = json.loads(content)

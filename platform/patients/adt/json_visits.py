@@ -80,11 +80,6 @@ def heard(rows: list[VisitRow], *, now: datetime) -> list[Heard]:
     return found
 
 
-def event_of(text: str, at: datetime) -> Event:
-    """The event of a stored visit again; `at` is when it was recorded."""
-    return _event(msgspec.json.decode(text, type=VisitRow), at)
-
-
 def _event(row: VisitRow, at: datetime, *, timed: bool = True) -> Event:
     number = read_record_number(row.record_number)
     if not number:

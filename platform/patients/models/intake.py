@@ -174,7 +174,8 @@ class FeedMessage(TenantRow):
     A visit's state is what all its messages say together, in the order of `event_at`, whatever the order in
     which they came. `visit_number` is the sender's own for the stay; a merge has the number that goes there.
     `patient_id` is None until the visit made a patient, `admission_count` until it stood among the
-    encounters. `content_cipher` is the message, encrypted; None once it is no longer needed.
+    encounters. `content_cipher` is what the message says in the fields that are agreed, encrypted; None
+    once it is no longer needed. `content_digest` is keyed: the same message twice is one.
     """
 
     __tablename__ = "feed_message"

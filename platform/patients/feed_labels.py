@@ -1,0 +1,50 @@
+"""The words of feeds: states, events, and why a message was not taken."""
+
+from __future__ import annotations
+
+import json
+
+from foundation.languages import gettext
+from patients import labels
+from patients.adt.events import REASONS, BadMessage
+from patients.feeds.messages import REJECTION_TEXTS
+
+KINDS = {
+    "hl7": "HL7 v2 (ADT)",
+    "fhir": "FHIR R4",
+    "json": "JSON interface",
+    "folder": "Watched folder",
+    "file": "Lists sent by hand",
+}
+STATES = {"applied": "Taken in", "waiting": "Waiting", "rejected": "Rejected"}
+EVENTS = {
+    "admit": "Admission",
+    "register": "Outpatient registration",
+    "update": "Change of data",
+    "discharge": "Discharge",
+    "cancel_discharge": "Discharge cancelled",
+    "cancel_admit": "Admission cancelled",
+    "merge": "Merge of records",
+    "": "Not readable",
+}
+
+
+def mistake(error: BadMessage) -> str:
+    """Why something cannot be read, in one sentence in the current language."""
+    return gettext(REASONS[error.code]) % error.params
+
+
+def reason(stored: str) -> str:
+    """Why a message was rejected, from what is stored with it; empty for none."""
+    code, params = stored, {}
+    if stored.startswith("{"):
+        params = json.loads(stored)
+        code = params.pop("code")
+    if code in REASONS:
+        return gettext(REASONS[code]) % params
+    return labels.of(REJECTION_TEXTS, code)
+
+
+def code_of(stored: str) -> str:
+    """The code of a stored reason, for programs."""
+    return str(json.loads(stored)["code"]) if stored.startswith("{") else stored
