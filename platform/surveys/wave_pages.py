@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from foundation.calendar import first_of_month, local_date
 from foundation.languages import gettext as _
-from foundation.languages import mark
+from foundation.languages import mark, ngettext
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import page, redirect
 from foundation.web.typed import whole_number
@@ -75,14 +75,17 @@ def start_wave(
 ) -> Redirect:
     """Begin to ask."""
     chosen = [one for one in TYPES if getattr(data, one) == "yes"]
-    days = whole_number(data.days, waves.LEAST_DAYS, waves.MOST_DAYS, _(REFUSALS["days"]))
+    sentence = REFUSALS["days"]
+    days = whole_number(data.days, waves.LEAST_DAYS, waves.MOST_DAYS, _(sentence))
     with visit.hospital(code, Action.MANAGE_CONTACTS) as session:
         try:
             sample, made = waves.start(session, chosen, days=days, now=visit.now)
         except waves.WaveRefused as error:
             raise UserMistake(_(REFUSALS[error.reason])) from error
         sample_id = sample.id
-    notice = _("{count} organisations will be called.", count=made.made)
+    notice = ngettext(
+        "{count} organisation will be called.", "{count} organisations will be called.", made.made
+    )
     return redirect(f"/h/{code}/waves/{sample_id}", notice=notice)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def heqing(world: World) -> Iterator[HospitalSession]:
         yield session
 
 
-def discharge(world: World, session: HospitalSession, number: str, day: date, **changes: object) -> Patient:
+def discharge(world: World, session: HospitalSession, number: str, day: date, **changes: Any) -> Patient:
     patient = world.patient(session, record_number=number, discharged_on=day, **changes)
     session.flush()
     return patient
@@ -222,7 +223,10 @@ def listed(
     keys: list[str] = []
     frames: list[int] = []
     chosen: set[str] = set()
-    eligible = lambda key: int(key[1:]) not in barred  # noqa: E731
+
+    def eligible(key: str) -> bool:
+        return int(key[1:]) not in barred
+
     for batch in batches:
         new = {f"M{n}" for n in batch} - set(keys)
         keys += sorted(new, key=lambda key: (rank(key, seed), key))
