@@ -16,7 +16,7 @@ from feedback.models import CaseEvent
 from foundation.database import HospitalSession
 from outreach import queue
 from outreach.models import ContactTask
-from patients import restriction, suppression, suppression_effects
+from patients import restriction, suppression_effects
 from patients.models import Enrolment, Patient, Suppression
 from patients.suppression import REASONS, active_reasons, lift, lift_many, suppress, suppress_many
 
@@ -86,7 +86,7 @@ def test_who_died_before_anybody_spoke_to_them_is_taken_off_the_open_invoices(wo
         # A row that came back is written anew, and says the same.
         for picture in (before, after):
             picture["ledger_entry"] = {
-                entry["month"].isoformat() + str(entry["patient_id"]): {  # type: ignore[misc]
+                entry["month"].isoformat() + str(entry["patient_id"]): {
                     name: value for name, value in entry.items() if name not in {"id", "created_at"}
                 }
                 for entry in picture["ledger_entry"].values()
