@@ -73,10 +73,11 @@ def match(session: HospitalSession) -> None:
     """Fill `import_number` (record number → patient) and `import_person` (one row for each patient)."""
     mine = {"tenant_id": session.tenant_id}
     session.execute(_NUMBERS, mine)
-    analyse(session, "import_number")
+    analyse(session, "import_number", "record_number", "id_number_index", "plain_name", "found")
     session.execute(_KNOWN_BY_ID, mine)
     session.execute(_ONE_PERSON)
     session.execute(_PEOPLE)
     session.execute(_NUMBER_INDEX)
     session.execute(_PERSON_INDEX)
-    analyse(session, "import_number", "import_person")
+    analyse(session, "import_number", "record_number", "patient_id", "found")
+    analyse(session, "import_person", "patient_id", "is_new")

@@ -95,7 +95,7 @@ def judge(session: HospitalSession) -> Counts:
     counts = Counts(*session.execute(_COUNT).one())
     if counts.unchanged or counts.rejected:
         session.execute(_KEEP_CHANGES)
-    analyse(session, "import_row")
+    analyse(session, "import_row", "row_number", "record_number", "encounter_id", "department", "disposition")
     return counts
 
 

@@ -17,6 +17,7 @@ _HALF_WIDTH = {**{code + 0xFEE0: code for code in range(0x21, 0x7F)}, 0x3000: 0x
 _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]"
 )
+_PLAIN = re.compile(r"[0-9A-Za-z][-0-9A-Za-z.:/+]*")  # dates and codes: nothing to clean
 _FORMULA_TEXT = re.compile(r'=\s*"(.*)"', re.DOTALL)
 _NOTHING = frozenset({"", "-", "--", "—", "/", "\\", "无", "不详", "未知", "NULL", "NONE", "N/A", "#N/A"})
 _NOTHING_BELOW = 5  # characters: longer texts need no look-up
@@ -29,7 +30,7 @@ def clean_text(text: str) -> str:
 
     Letters stay as they are, full width or rare (𠮷, 䶮): a name is never rewritten.
     """
-    if text.isalnum():
+    if not text or text.isalnum() or _PLAIN.fullmatch(text):
         return text
     text = _INVISIBLE.sub("", text).strip().removeprefix("'")
     if wrapped := _FORMULA_TEXT.fullmatch(text):

@@ -6,7 +6,6 @@ accepted row, a row that repeats an earlier one included, so the same file alway
 """
 
 import hashlib
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -237,20 +236,15 @@ def _judge(row_number: int, visit: Visit, row: _Row) -> Record | Reason:
         contact_phone,
         admitted,
         discharged,
-        _shared(fields.optional_text(texts["department"])),
-        _shared(fields.optional_text(texts["ward"])),
+        fields.optional_text(texts["department"]),
+        fields.optional_text(texts["ward"]),
         next(filter(None, row.choices.get("doctor", ())), texts["doctor"]),
-        _shared(fields.optional_text(texts["diagnosis"])),
-        _shared(fields.optional_text(texts["diagnosis_code"])),
+        fields.optional_text(texts["diagnosis"]),
+        fields.optional_text(texts["diagnosis_code"]),
         _disposition(row),
     )
     digest = hashlib.sha256("\x1f".join(map(str, content)).encode()).digest()
     return Record(row_number, *content, warnings=tuple(warnings), digest=digest)
-
-
-def _shared(text: str) -> str:
-    """The same text kept once: departments and diagnoses repeat, and a list may have 200,000 rows."""
-    return sys.intern(text)
 
 
 def _person(row: _Row, discharged: date) -> tuple[Sex | None, date | None, int | None, str | None]:
