@@ -14,12 +14,13 @@ from foundation import languages
 from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from foundation.languages import gettext as _
-from foundation.masking import Shown
+from foundation.masking import Shown, masked_name
 from foundation.web import templates
 from outreach import card, labels, queries
 from outreach.models import Call, ContactTask
 from outreach.outcomes import EFFECTS, Effect, Outcome
 from outreach.queue import DrawnCard
+from patients import labels as patient_labels
 from patients import preferences
 from patients.models import ContactPoint
 from patients.queries import PatientCard
@@ -82,9 +83,13 @@ def card_values(
             for panel in card.shown_panels(session, task, languages.current())
         ],
         "panel_files": card.panel_files(),
-        "address": labels.address(patient.name, patient.sex, minor=patient.minor),
+        "address": address_of(patient),
+        "organisation": patient.contact_type != "patient",
         "has_feedback": card.has_dialog("feedback"),
-        "pad": [[pad_key(outcome) for outcome in column] for column in PAD],
+        "pad": [
+            [pad_key(outcome) for outcome in column if patient.contact_type == "patient" or fits(outcome)]
+            for column in PAD
+        ],
         # What the agent is typing on this card stays as it was typed.
         "draft": {name: Shown(text) for name, text in held.draft.items()},
         "call": None if held.call_id is None else number_values(session, held.call_id, now),
@@ -92,11 +97,28 @@ def card_values(
         "hospital_name": hospital_name,
         "skips": [(code, labels.of(labels.SKIPS, code)) for code in labels.SKIPS],
         "labels": labels,
+        "patient_labels": patient_labels,
         "reached": reached(patient),
         "now": now,
         "today": today,
         "earliest": f"{today.isoformat()}T08:00",
     }
+
+
+def address_of(patient: PatientCard) -> str:
+    """Whom to ask for: the patient, or the contact person of an organisation, by mask until a dial."""
+    if patient.contact_type == "patient":
+        return labels.address(patient.name, patient.sex, minor=patient.minor)
+    person = next((n for n in patient.all_numbers if n.holder == "contact"), None)
+    if person is None:
+        return patient.name
+    who = f"{masked_name(person.name)} ({person.relation})" if person.relation else masked_name(person.name)
+    return _("{person} of {organisation}", person=who, organisation=patient.name)
+
+
+def fits(outcome: Outcome) -> bool:
+    """Whether a contact with an organisation can end so: what is said of a patient's health is left out."""
+    return outcome not in {Outcome.DECEASED, Outcome.CURED, Outcome.TOO_ILL}
 
 
 def reached(patient: PatientCard) -> list[str]:

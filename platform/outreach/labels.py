@@ -110,6 +110,7 @@ SKIPS = {
 OPENINGS = {
     "revisit": "I am calling to ask how you have been since you left hospital. It takes three minutes.",
     "survey": "We would like to hear how satisfied you were with your care. It takes three minutes.",
+    "organisation": "We would like to hear how you find working with the hospital. It takes three minutes.",
     "callback": "You told us about a problem. I would like to ask whether it was put right.",
     "acknowledge": "We have received what you told us, and I am calling to tell you what happens next.",
     "promise": "You asked us to call you back.",

@@ -120,7 +120,8 @@ def card(
     return PatientCard(
         id=patient.id,
         name=patient.name,
-        masked_name=masked_name(patient.name),
+        # An organisation's name is no person's.
+        masked_name=masked_name(patient.name) if patient.contact_type == "patient" else patient.name,
         sex=patient.sex,
         age=age_on(patient.birth_date, day) if patient.birth_date and day else patient.age_years,
         minor=minor,

@@ -17,9 +17,10 @@ from world import NOW, TODAY, World
 from careloop import wiring
 from foundation import audit
 from foundation.database import Database, HospitalSession
+from outreach.queue import draw
 from patients import organisations
 from patients.models import Patient
-from surveys import samples
+from surveys import samples, waves
 from surveys.models import SurveySample
 from tenants.models import Hospital
 from workforce.service import assign
@@ -204,3 +205,25 @@ def test_a_wave_is_started_and_followed_on_screen(browser: Browser, world: World
         sample = session.scalars(select(SurveySample).where(SurveySample.audience == "organisation")).one()
     assert browser.get(f"/h/heqing/samples/{sample.id}").status_code == 200
     assert browser.get(f"/h/yunling/waves/{sample.id}").status_code == 404
+
+
+def test_the_call_card_asks_for_the_contact_person_of_the_organisation(
+    browser: Browser, world: World
+) -> None:
+    with world.hospital(world.heqing) as session:
+        new = organisations.Organisation("company", "河清机械厂", "郑卫东", "工会主席", "13933334444")
+        row = organisations.add(session, new, today=TODAY, now=NOW)
+        waves.start(session, ["company"], now=NOW - timedelta(minutes=1))
+    with world.firm() as firm:
+        assign(firm, world.people["agent"], world.heqing.tenant_id, NOW)
+        assert draw(firm, world.agent, NOW) is not None
+    card = browser.enter(world.people["agent"]).get("/workbench/card").text
+    assert "请问是河清机械厂的郑** (工会主席)吗" in card
+    assert "合作单位满意度问卷" in card
+    assert "诊断" not in card
+    assert 'value="completed"' in card
+    assert 'value="deceased"' not in card
+    page = browser.get(f"/h/heqing/patients/{row.id}").text
+    assert "河清机械厂" in page
+    assert "年龄" not in page
+    assert "13933334444" not in page
