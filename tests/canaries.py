@@ -25,13 +25,14 @@ from careloop import wiring
 from careloop.models import table_classes
 from feedback.service import acknowledge, add_progress
 from foundation import audit
+from foundation.clock import SetClock
 from foundation.database import Database, HospitalSession
 from foundation.ids import new_id
 from foundation.scope import Actor, PlatformScope
 from outreach import calls, queue
 from outreach.models import ContactTask, PatientHold
 from outreach.outcomes import Outcome
-from patients import importing, service, suppression, uploads
+from patients import importing, intake, intake_run, service, suppression
 from patients.models import ContactPoint, Patient, SubjectRequest
 from patients.revealing import reveal_number
 from reporting.monthly import make_report
@@ -104,6 +105,10 @@ def build(world: World) -> Canaries:
         holder = made.people[Role.AGENT] if place is world.heqing else world.people["agent2"]
         with world.hospital(place) as session:
             _fill(world, session, marks, Actor("person", holder, "李敏"))
+            waiting = intake_run.due(session, now=NOW)
+        for import_id in waiting:
+            intake_run.run(world.db, session.scope, import_id, clock=SetClock(NOW))
+        with world.hospital(place) as session:
             made.ids = _samples(session)
     made.ids |= {
         "code": "heqing",
@@ -238,7 +243,7 @@ def _patient(world: World, session: HospitalSession, marks: Marks, n: int) -> Pa
 
 
 def _imported(session: HospitalSession, marks: Marks) -> None:
-    """A list that came in, with a row that was rejected, and one that waits to be confirmed."""
+    """A list that came in, with a row that was rejected; one that waits to be confirmed, one to be mapped."""
     head = "病案号,姓名,性别,年龄,身份证号,联系电话,出院日期,出院科室\n"
     rows = f"C1,{marks.name}戊,男,50,,{marks.number(60)},2026-08-20,骨科\n"
     rows += (
@@ -247,7 +252,10 @@ def _imported(session: HospitalSession, marks: Marks) -> None:
     name = f"名单{marks.number(62)}.csv"
     importing.import_file(session, (head + rows).encode(), name, by="陈静", now=NOW)
     more = f"D1,{marks.name}辛,男,50,,{marks.number(63)},2026-08-22,骨科\n"
-    uploads.keep(session, name, (head + more).encode(), now=NOW)
+    waits = intake.Arrival("upload", "陈静", NOW, ask=True)
+    intake.receive(session, (head + more).encode(), name, waits)
+    unknown = f"编码,称呼,何时\nE1,{marks.name}戊,2026-08-22\n"
+    intake.receive(session, unknown.encode(), name, waits)
 
 
 def _contacts(world: World, session: HospitalSession, marks: Marks, patient: Patient, agent: Actor) -> None:
@@ -330,6 +338,7 @@ TABLES = {
     "task_id": "contact_task",
     "import_id": "data_import",
     "file_id": "stored_file",
+    "layout_id": "column_layout",
     "problem_id": "data_problem",
     "grant_id": "statistics_grant",
     "request_id": "subject_request",
@@ -338,6 +347,7 @@ TABLES = {
 CHOICES = {
     "contact_task": "state = 'open'",
     "stored_file": "media_type = 'application/vnd.careloop.upload'",
+    "data_import": "rejected_file_id IS NOT NULL",
     "feedback_case": "NOT medical_dispute",
     "patient": "must_not_say_cipher IS NOT NULL",
     "contact_point": "holder = 'patient' AND patient_id IN"

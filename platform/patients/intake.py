@@ -320,7 +320,7 @@ def drop_old(session: HospitalSession, *, now: datetime) -> int:
         .values(file_id=None, verdicts_file_id=None, rejected_file_id=None, preview_cipher=None)
     )
     _drop(session, [row.id for row in never], file_ids)
-    return len(rows) + uploads.drop_old(session, now=now)
+    return len(rows)
 
 
 # ------------------------------------------------------------------------------------------- rows

@@ -28,7 +28,11 @@ from tenants.identity.signin import COOKIE
 from tenants.rights import SIDES, Role
 
 # The sender's own rows back to the sender; the draft that the agent is typing on the card that they hold.
-SHOWS = {"/h/{code}/imports/{import_id}/rejected", "/workbench/card"}
+SHOWS = {
+    "/h/{code}/imports/{import_id}/rejected",
+    "/api/v1/h/{code}/imports/{import_id}/rejected",
+    "/workbench/card",
+}
 
 
 @pytest.fixture(scope="module")

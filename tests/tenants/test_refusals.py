@@ -168,8 +168,8 @@ def test_what_another_hospital_has_is_neither_resolved_nor_dropped(browser: Brow
         session.add(problem)
         session.flush()
     assert browser.post(f"/h/heqing/problems/{problem.id}/resolve").status_code == 404
-    assert browser.post(f"/h/heqing/imports/check/{new_id()}/discard").status_code == 404
-    assert browser.post("/h/heqing/imports", {"file_id": str(new_id())}).status_code == 404
+    assert browser.post(f"/h/heqing/imports/{new_id()}/discard").status_code == 404
+    assert browser.post(f"/h/heqing/imports/{new_id()}/confirm").status_code == 404
     with world.hospital(world.yunling) as session:
         again = session.get_one(DataProblem, (session.tenant_id, problem.id))
         assert again.resolved_at is None
