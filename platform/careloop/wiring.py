@@ -7,6 +7,7 @@ from billing import holds as billing_holds
 from billing import joining_hooks as billing_joining
 from billing import moving as billing_moves
 from billing import refresh as billing_refresh
+from billing import undo_holds as billing_undo
 from billing import withdrawal_hooks as billing_withdrawals
 from careloop import golive_checks as careloop_checks
 from feedback import holds as feedback_holds
@@ -15,10 +16,12 @@ from feedback import joining_hooks as feedback_joining
 from feedback import onboarding as feedback_onboarding
 from feedback import panels as feedback_panels
 from feedback import timeline as feedback_timeline
+from feedback import undo_holds as feedback_undo
 from outreach import joining_hooks as outreach_joining
 from outreach import stage_hooks as outreach_stages
 from outreach import tasks as outreach_tasks
 from outreach import timeline as outreach_timeline
+from outreach import undo_holds as outreach_undo
 from outreach import withdrawal_hooks as outreach_withdrawals
 from patients import golive_checks as patients_checks
 from reporting import golive_checks as reporting_checks
@@ -27,6 +30,7 @@ from revisits import hooks as revisits_hooks
 from revisits import joining_hooks as revisits_joining
 from revisits import stage_hooks as revisits_stages
 from revisits import timeline as revisits_timeline
+from revisits import undo_holds as revisits_undo
 from revisits import withdrawal_hooks as revisits_withdrawals
 from surveys import extract as surveys_extract
 from surveys import hooks as surveys_hooks
@@ -35,6 +39,7 @@ from surveys import onboarding as surveys_onboarding
 from surveys import panel as surveys_panel
 from surveys import sample_timeline as surveys_samples
 from surveys import timeline as surveys_timeline
+from surveys import undo_holds as surveys_undo
 from tenants import reach
 from tenants.life import golive_checks as tenants_checks
 from workforce import golive_checks as workforce_checks
@@ -59,6 +64,9 @@ def wire() -> None:
     # Contacts before the plan, which ends some of them.
     for joined in (outreach_joining, surveys_joining, revisits_joining, feedback_joining, billing_joining):
         joined.register()
+    # What hangs on others goes first.
+    for held in (billing_undo, feedback_undo, surveys_undo, outreach_undo, revisits_undo):
+        held.register()
     # Contacts before the plan, which asks whether they are open; the ledger last.
     for withdrawn in (outreach_withdrawals, revisits_withdrawals, billing_withdrawals):
         withdrawn.register()
