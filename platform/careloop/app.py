@@ -24,7 +24,7 @@ from foundation.web.access import PUBLIC
 from foundation.web.navigation import Item
 from outreach import pages as outreach_pages
 from patients import api as patients_api
-from patients import enrolment_pages, suppression_pages
+from patients import consent_api, consent_pages, enrolment_pages, suppression_pages
 from patients import pages as patients_pages
 from reporting import pages as reporting_pages
 from revisits import pages as revisits_pages
@@ -45,6 +45,7 @@ PAGES: list[ControllerRouterHandler] = [
     *support_pages.handlers,
     *audit_pages.handlers,
     *patients_pages.handlers,
+    *consent_pages.handlers,
     *suppression_pages.handlers,
     *enrolment_pages.handlers,
     *outreach_pages.handlers,
@@ -62,6 +63,7 @@ API: list[ControllerRouterHandler] = [
     *tenants_api.handlers,
     *audit_api.handlers,
     *patients_api.handlers,
+    *consent_api.handlers,
     *surveys_api.handlers,
     *feedback_api.handlers,
 ]
@@ -73,6 +75,7 @@ RAIL = [
     Item("plans", mark("Plans"), "calendar-event", Action.VIEW_PLANS, "/h/{code}/plans"),
     Item("patients", mark("Patients"), "users", Action.VIEW_PATIENTS, "/h/{code}/patients"),
     Item("imports", mark("Imports"), "file-import", Action.IMPORT_PATIENTS, "/h/{code}/imports"),
+    Item("data_quality", mark("Data quality"), "database", Action.VIEW_PATIENTS, "/h/{code}/quality"),
     Item("reports", mark("Reports"), "report-analytics", Action.VIEW_REPORTS, "/h/{code}/reports"),
     Item(
         "benchmark",

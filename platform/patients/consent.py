@@ -53,6 +53,10 @@ class GuardianNeeded(UserMistake):
     """Under 14 the guardian says yes, nobody else (PIPL 31)."""
 
 
+class WrongText(ValueError):
+    """These words are not of that purpose, or not of this hospital."""
+
+
 class StillQuiet(UserMistake):
     """The patient said no less than twelve months ago: nobody asks, a yes comes unasked or not at all."""
 
@@ -325,8 +329,7 @@ def _locked(session: HospitalSession, patient_id: UUID) -> Patient:
 def _own_text(session: HospitalSession, text_id: UUID, purpose: str) -> None:
     text = session.get(ConsentText, (session.tenant_id, text_id))
     if text is None or text.purpose != purpose:
-        msg = "these are not the words of that purpose"
-        raise ValueError(msg)
+        raise WrongText(str(text_id))
 
 
 def _words_of(

@@ -23,6 +23,7 @@ from foundation.masking import Shown
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import fragment, page, redirect
 from patients import (
+    consent_view,
     joining,
     labels,
     overview,
@@ -105,6 +106,7 @@ def _values(session: HospitalSession, patient_id: UUID, visit: Visit, code: str)
         "other_numbers": queries.other_numbers(session, patient_id),
         "stopped": _stopped(session, patient_id),
         "glance": overview.of(session, patient_id, visit.now),
+        "consents": consent_view.of(session, patient_id, visit.now),
         "asked": requests.listed(session, patient_id=patient_id) if may_ask else [],
         "request_choices": request_pages.form_choices(),
         "reasons": [("", _("Choose a reason")), *reasons],
