@@ -22,9 +22,10 @@ from foundation.runtime import Runtime
 from foundation.web import errors, health, navigation, security, static
 from foundation.web.access import PUBLIC
 from foundation.web.navigation import Item
+from outreach import consent_panel
 from outreach import pages as outreach_pages
 from patients import api as patients_api
-from patients import consent_api, consent_pages, enrolment_pages, suppression_pages
+from patients import consent_api, consent_pages, enrolment_pages, feed_pages, suppression_pages
 from patients import pages as patients_pages
 from reporting import pages as reporting_pages
 from revisits import pages as revisits_pages
@@ -46,9 +47,11 @@ PAGES: list[ControllerRouterHandler] = [
     *audit_pages.handlers,
     *patients_pages.handlers,
     *consent_pages.handlers,
+    *feed_pages.handlers,
     *suppression_pages.handlers,
     *enrolment_pages.handlers,
     *outreach_pages.handlers,
+    *consent_panel.handlers,
     *surveys_pages.handlers,
     *revisits_pages.handlers,
     *feedback_pages.handlers,

@@ -27,6 +27,7 @@ for name, path, summary in (
     ("doctor", "operate:doctor", "Say what is wrong with this installation, and the fix."),
     ("demo", "demo:demo", "Show the product with an invented firm and twelve invented hospitals."),
     ("import", "data:import_command", "Import a hospital's export."),
+    ("feed", "feed:feed_group", "Ways in that stay open: HL7 v2 over MLLP, a watched folder."),
     ("audit", "audit:audit_group", "Walk the chains of audit records, note their heads, drop old logs."),
     ("firm", "admin:firm_group", "Outsourcing firms."),
     ("hospital", "admin:hospital_group", "Hospitals."),

@@ -9,7 +9,7 @@ from foundation import outbox, runtime
 from foundation.scope import PlatformScope
 from foundation.work import JOBS, job
 from outreach import jobs as outreach_jobs
-from patients import identity_jobs, intake_jobs
+from patients import feed_retention, identity_jobs, intake_jobs
 from patients import jobs as patients_jobs
 from reporting import jobs as reporting_jobs
 from revisits import jobs as revisits_jobs
@@ -26,6 +26,7 @@ MODULES = (
     tenants_jobs,
     patients_jobs,
     intake_jobs,
+    feed_retention,
     identity_jobs,
     outreach_jobs,
     surveys_jobs,

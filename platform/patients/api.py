@@ -6,6 +6,10 @@ from typing import Any
 
 from litestar.types import ControllerRouterHandler
 
-from patients import import_api, patients_api
+from patients import feed_api, import_api, patients_api
 
-handlers: list[ControllerRouterHandler | Any] = [*import_api.handlers, *patients_api.handlers]
+handlers: list[ControllerRouterHandler | Any] = [
+    *import_api.handlers,
+    *feed_api.handlers,
+    *patients_api.handlers,
+]

@@ -48,3 +48,8 @@ def reason(stored: str) -> str:
 def code_of(stored: str) -> str:
     """The code of a stored reason, for programs."""
     return str(json.loads(stored)["code"]) if stored.startswith("{") else stored
+
+
+def masked(record_number: str) -> str:
+    """A record number as lists show it: its last three characters."""
+    return f"***{record_number[-3:]}" if len(record_number) > 3 else "***" if record_number else "—"

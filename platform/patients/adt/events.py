@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
 
+from patients.feeds.fields import clean_text
 from patients.feeds.headers import FIELDS, Visit
 
 Kind = Literal["admit", "register", "update", "discharge", "cancel_discharge", "cancel_admit", "merge"]
@@ -62,6 +63,7 @@ REASONS: dict[str, str] = {
     "not_visits": N_("The list of visits cannot be read: %(place)s."),
     "too_many": N_("More than %(limit)s visits or messages at once; please send them in parts."),
     "too_long": N_("The message is longer than %(limit)s kB."),
+    "not_finished": N_("The frame was not finished in time."),
     "empty": N_("The message is empty."),
 }
 
@@ -104,21 +106,24 @@ class Event:
 
 
 def checked(event: Event) -> Event:
-    """The event with its texts within bounds; raises `BadMessage` for numbers that are too long."""
-    if any(
-        len(number) > LONGEST_NUMBER
-        for number in (event.record_number, event.visit_number, event.gone_number)
-    ):
+    """The event with its texts within bounds, and nothing in its numbers that cannot be stored.
+
+    Raises `BadMessage` for numbers that are too long, and for a record number of which nothing is left.
+    """
+    numbers = [clean_text(text) for text in (event.record_number, event.visit_number, event.gone_number)]
+    if any(len(number) > LONGEST_NUMBER for number in numbers):
         raise BadMessage("number_too_long", limit=LONGEST_NUMBER)
+    if not numbers[0]:
+        raise BadMessage("no_record_number")
     return Event(
         event.kind,
         event.at,
-        event.control_id[:LONGEST_NUMBER],
-        event.record_number,
-        event.visit_number,
+        clean_text(event.control_id)[:LONGEST_NUMBER],
+        numbers[0],
+        numbers[1],
         {name: text[:LONGEST_TEXT] for name, text in event.fields.items() if name in FIELDS},
         event.visit,
         event.whole,
-        event.gone_number,
+        numbers[2],
         event.timed,
     )

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
 
+import msgspec
 from fhir.resources.R4B.encounter import Encounter
 from fhir.resources.R4B.patient import Patient
 from pydantic import ValidationError
@@ -73,8 +74,8 @@ def read(content: bytes, *, now: datetime) -> list[Heard]:
 
 def _bundle(content: bytes) -> Resource:
     try:
-        bundle = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        bundle = msgspec.json.decode(content)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadMessage("not_json") from error
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
         raise BadMessage("no_bundle")
