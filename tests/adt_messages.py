@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 
@@ -34,3 +35,40 @@ def adt(
     else:
         segments.append(f"MRG|{said['gone']}^^^HQ^MR")
     return "\r".join([*segments, "ZPV|1|something of theirs"]) + "\r"
+
+
+def bundle(status: str, updated: str, **changes: Any) -> bytes:
+    """A FHIR bundle of one stay and its patient."""
+    encounter: dict[str, Any] = {
+        "resourceType": "Encounter",
+        "id": "e1",
+        "meta": {"lastUpdated": updated},
+        "identifier": [{"type": {"coding": [{"code": "VN"}]}, "value": "V9"}],
+        "status": status,
+        "class": {"code": "IMP"},
+        "subject": {"reference": "urn:uuid:11111111-1111-4111-8111-111111111111"},
+        "participant": [{"individual": {"display": "李医生"}}],
+        "serviceType": {"text": "骨科"},
+        "period": {"start": "2026-09-01T08:00:00+08:00"}
+        | ({"end": "2026-09-08T10:00:00+08:00"} if status == "finished" else {}),
+        "diagnosis": [{"condition": {"display": "股骨颈骨折"}}],
+        "hospitalization": {"dischargeDisposition": {"coding": [{"code": changes.get("left", "home")}]}},
+    }
+    encounter |= changes.get("encounter", {})
+    patient = {
+        "resourceType": "Patient",
+        "identifier": [
+            {"type": {"coding": [{"code": "MR"}]}, "value": "H0001"},
+            {"type": {"coding": [{"code": "NI"}]}, "value": "110101197005011239"},
+        ],
+        "name": [{"use": "official", "text": "张𠮷"}],
+        "telecom": [{"system": "phone", "value": "13800138000", "use": "mobile"}],
+        "gender": "male",
+        "birthDate": "1970-05-01",
+        "contact": [{"name": {"text": "张小妹"}, "telecom": [{"system": "phone", "value": "13900139000"}]}],
+    } | changes.get("patient", {})
+    entries = [
+        {"fullUrl": "urn:uuid:11111111-1111-4111-8111-111111111111", "resource": patient},
+        {"fullUrl": "urn:uuid:22222222-2222-4222-8222-222222222222", "resource": encounter},
+    ]
+    return json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries}).encode()

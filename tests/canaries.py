@@ -337,6 +337,8 @@ TABLES = {
     "case_id": "feedback_case",
     "task_id": "contact_task",
     "import_id": "data_import",
+    "feed_id": "feed",
+    "message_id": "feed_message",
     "file_id": "stored_file",
     "layout_id": "column_layout",
     "problem_id": "data_problem",

@@ -35,11 +35,11 @@ class ExpectForm(msgspec.Struct):
 def feeds_page(
     code: FromPath[str],
     visit: NamedDependency[Visit],
-    state: FromQuery[str] = "",
+    show: FromQuery[str] = "",
     after: FromQuery[UUID | None] = None,
 ) -> Response[str]:
-    """Every way in with its age, and the last messages; `state` keeps to one."""
-    wanted = state if state in feed_labels.STATES else ""
+    """Every way in with its age, and the last messages; `show` keeps to one state."""
+    wanted = show if show in feed_labels.STATES else ""
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
         cursor = cursors.checked(session, FeedMessage, after)
         feeds = feed_queries.ages(session, visit.now)
@@ -47,11 +47,11 @@ def feeds_page(
         rows = feed_queries.messages(session, state=wanted or None, after=cursor)
     address = f"/h/{code}/feeds"
     tabs = [(_("All"), address, not wanted, None)] + [
-        (labels.of(feed_labels.STATES, name), f"{address}?state={name}", wanted == name, None)
+        (labels.of(feed_labels.STATES, name), f"{address}?show={name}", wanted == name, None)
         for name in feed_labels.STATES
     ]
     last = rows[feed_queries.PAGE - 1].id if len(rows) > feed_queries.PAGE else None
-    following = f"{address}?{f'state={wanted}&' if wanted else ''}after={last}" if last else None
+    following = f"{address}?{f'show={wanted}&' if wanted else ''}after={last}" if last else None
     return page(
         "patients/feeds.html",
         visit=visit,
@@ -62,7 +62,7 @@ def feeds_page(
         rows=rows[: feed_queries.PAGE],
         following=following,
         tabs=tabs,
-        state=wanted,
+        show=wanted,
         labels=labels,
         words=feed_labels,
     )

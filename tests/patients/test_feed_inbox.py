@@ -1,15 +1,14 @@
-"""Messages of a hospital's system against the database: what stands afterwards, in whatever order they came."""
+"""Messages of a hospital's system against the database: what stands afterwards, whatever the order."""
 
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from adt_messages import adt
+from adt_messages import adt, bundle
 from sqlalchemy import func, select
 from world import NOW, World
 
@@ -252,41 +251,6 @@ def test_two_hospitals_with_one_number_never_touch(world: World) -> None:
     with world.hospital(world.heqing) as session:
         assert not stays(session)[0][5]
         assert len(session.scalars(select(Patient)).all()) == 1
-
-
-def bundle(status: str, updated: str, **changes: Any) -> bytes:
-    encounter = {
-        "resourceType": "Encounter",
-        "id": "e1",
-        "meta": {"lastUpdated": updated},
-        "identifier": [{"type": {"coding": [{"code": "VN"}]}, "value": "V9"}],
-        "status": status,
-        "class": {"code": "IMP"},
-        "subject": {"reference": "urn:uuid:11111111-1111-4111-8111-111111111111"},
-        "participant": [{"individual": {"display": "李医生"}}],
-        "serviceType": {"text": "骨科"},
-        "period": {"start": "2026-09-01T08:00:00+08:00"}
-        | ({"end": "2026-09-08T10:00:00+08:00"} if status == "finished" else {}),
-        "diagnosis": [{"condition": {"display": "股骨颈骨折"}}],
-        "hospitalization": {"dischargeDisposition": {"coding": [{"code": changes.get("left", "home")}]}},
-    }
-    patient = {
-        "resourceType": "Patient",
-        "identifier": [
-            {"type": {"coding": [{"code": "MR"}]}, "value": "H0001"},
-            {"type": {"coding": [{"code": "NI"}]}, "value": "110101197005011239"},
-        ],
-        "name": [{"use": "official", "text": "张𠮷"}],
-        "telecom": [{"system": "phone", "value": "13800138000", "use": "mobile"}],
-        "gender": "male",
-        "birthDate": "1970-05-01",
-        "contact": [{"name": {"text": "张小妹"}, "telecom": [{"system": "phone", "value": "13900139000"}]}],
-    } | changes.get("patient", {})
-    entries = [
-        {"fullUrl": "urn:uuid:11111111-1111-4111-8111-111111111111", "resource": patient},
-        {"fullUrl": "urn:uuid:22222222-2222-4222-8222-222222222222", "resource": encounter},
-    ]
-    return json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries}).encode()
 
 
 def test_a_fhir_bundle_is_taken_and_its_next_state_too(heqing: HospitalSession) -> None:
