@@ -25,7 +25,14 @@ from foundation.web.navigation import Item
 from outreach import consent_panel
 from outreach import pages as outreach_pages
 from patients import api as patients_api
-from patients import consent_api, consent_pages, enrolment_pages, feed_pages, suppression_pages
+from patients import (
+    consent_api,
+    consent_pages,
+    duplicate_pages,
+    enrolment_pages,
+    feed_pages,
+    suppression_pages,
+)
 from patients import pages as patients_pages
 from reporting import pages as reporting_pages
 from revisits import pages as revisits_pages
@@ -50,6 +57,7 @@ PAGES: list[ControllerRouterHandler] = [
     *feed_pages.handlers,
     *suppression_pages.handlers,
     *enrolment_pages.handlers,
+    *duplicate_pages.handlers,
     *outreach_pages.handlers,
     *consent_panel.handlers,
     *surveys_pages.handlers,

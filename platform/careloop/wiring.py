@@ -17,6 +17,8 @@ from feedback import onboarding as feedback_onboarding
 from feedback import panels as feedback_panels
 from feedback import timeline as feedback_timeline
 from feedback import undo_holds as feedback_undo
+from outreach import consent_hooks as outreach_consent
+from outreach import consent_panel
 from outreach import joining_hooks as outreach_joining
 from outreach import stage_hooks as outreach_stages
 from outreach import tasks as outreach_tasks
@@ -50,6 +52,7 @@ def wire() -> None:
     """Register all hooks. Harmless twice: each registry keeps one entry per name."""
     reach.register(workforce_service)
     outreach_tasks.register()
+    outreach_consent.register()
     surveys_hooks.register()
     revisits_hooks.register()
     feedback_hooks.register()
@@ -58,6 +61,7 @@ def wire() -> None:
     outreach_stages.register()
     billing_moves.register()
     surveys_panel.register()
+    consent_panel.register()  # below the questions: said at the end of a call
     surveys_extract.register()
     feedback_holds.register()
     billing_holds.register()

@@ -29,6 +29,7 @@ OUTCOMES = {
     "cured": "Cured, needs no more calls",
     "deceased": "Deceased",
     "expired": "Window closed",
+    "withdrawn": "Consent refused or taken back",
 }
 EFFECT_TEXTS = {
     "completed": "Contact done",

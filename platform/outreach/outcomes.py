@@ -20,7 +20,9 @@ Need = Literal["callback_at", "reported_by"]
 
 
 class Outcome(StrEnum):
-    """The end of a call, by code. `EXPIRED` is no agent's choice: the window closed."""
+    """The end of a call, by code. Two are no agent's choice: `EXPIRED`, the window closed, and `WITHDRAWN`,
+    the patient refused the purpose or the number elsewhere.
+    """
 
     COMPLETED = "completed"
     PARTIAL = "partial"
@@ -39,6 +41,7 @@ class Outcome(StrEnum):
     CALLBACK_BOOKED = "callback_booked"
     HUNG_UP = "hung_up"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,8 @@ def on_task_closed(source: str, hook: TaskClosedHook) -> None:
     """Register what follows when a task of this source closes: (session, task, outcome, now), same
     transaction.
 
-    Called once a task, when it ends by a call's outcome or because its window closed (`Outcome.EXPIRED`);
+    Called once a task, when it ends by a call's outcome, because its window closed (`Outcome.EXPIRED`) or
+    because the patient refused its purpose (`Outcome.WITHDRAWN`);
     `task.state` says how. A suppression has hooks of its own (patients.suppression) and does not come here.
     """
     _closed_hooks[source] = hook

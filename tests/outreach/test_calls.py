@@ -316,7 +316,7 @@ def test_who_asked_for_the_task_hears_of_its_end_once(world: World, session: Hos
 
 
 def test_every_outcome_has_its_own_letter_and_one_effect() -> None:
-    assert set(EFFECTS) == set(Outcome) - {Outcome.EXPIRED}
+    assert set(EFFECTS) == set(Outcome) - {Outcome.EXPIRED, Outcome.WITHDRAWN}
     assert len({effect.key for effect in EFFECTS.values()}) == len(EFFECTS)
     for outcome, effect in EFFECTS.items():
         does = [effect.closes_as, effect.retry, effect.suppress, effect.needs == "callback_at" or None]
