@@ -21,7 +21,7 @@ from foundation.masking import mask_numbers
 from foundation.web import cursors
 from foundation.web.api import TROUBLES, Trouble
 from foundation.web.errors import NotFound
-from patients import intake, intake_labels, mapping, queries
+from patients import intake, intake_labels, mapping, queries, undoing
 from patients.intake_actions import LARGEST_BODY, found, readable, received
 from patients.intake_pages import rejected_file, verdicts_file
 from patients.models import DataImport
@@ -194,6 +194,21 @@ def stop(code: FromPath[str], import_id: FromPath[UUID], visit: NamedDependency[
         return told(code, row)
 
 
+@post(
+    "/api/v1/h/{code:str}/imports/{import_id:uuid}/undo",
+    needs=Action.IMPORT_PATIENTS,
+    sync_to_thread=True,
+    status_code=200,
+    summary="Undo an import",
+    responses=TROUBLES,
+)
+def undo(code: FromPath[str], import_id: FromPath[UUID], visit: NamedDependency[Visit]) -> ImportState:
+    """Take away what it made and put back what it changed; 422 with what was built on it since."""
+    with visit.hospital(code, Action.IMPORT_PATIENTS) as session, found():
+        undoing.undo(session, import_id, now=visit.now)
+        return told(code, _one(session, import_id))
+
+
 @get(
     "/api/v1/h/{code:str}/imports/{import_id:uuid}/rejected",
     needs=Action.IMPORT_PATIENTS,
@@ -257,6 +272,7 @@ handlers: list[ControllerRouterHandler | Any] = [
     read_import,
     confirm,
     stop,
+    undo,
     rejected,
     verdicts,
 ]

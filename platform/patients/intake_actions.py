@@ -20,7 +20,7 @@ from foundation import audit
 from foundation.languages import gettext as _
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import redirect
-from patients import intake, labels
+from patients import intake, labels, undoing
 from patients.feeds.files import MAX_BYTES
 from patients.feeds.messages import UnreadableFile
 from tenants.rights import Action
@@ -98,6 +98,14 @@ def discard_import(code: FromPath[str], import_id: FromPath[UUID], visit: NamedD
     return redirect(f"/h/{code}/imports", notice=_("The file was dropped; nothing was imported."))
 
 
+@post("/h/{code:str}/imports/{import_id:uuid}/undo", needs=Action.IMPORT_PATIENTS, sync_to_thread=True)
+def undo_import(code: FromPath[str], import_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redirect:
+    """Take an import back, as long as nothing was built on it."""
+    with visit.hospital(code, Action.IMPORT_PATIENTS) as session, found():
+        undoing.undo(session, import_id, now=visit.now)
+    return redirect(f"/h/{code}/imports/{import_id}", notice=_("The import was undone."))
+
+
 def received(file: UploadFile | None) -> tuple[str, bytes]:
     """Name (without folders) and content of an uploaded file."""
     if file is None or not file.filename:
@@ -130,4 +138,5 @@ handlers: list[ControllerRouterHandler | Any] = [
     stop_import,
     try_again,
     discard_import,
+    undo_import,
 ]

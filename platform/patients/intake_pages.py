@@ -26,8 +26,8 @@ from patients import (
     layouts,
     mapping,
     mapping_pages,
-    problem_pages,
     queries,
+    undoing,
 )
 from patients.models import DataImport
 from tenants.keys import data_key
@@ -71,8 +71,8 @@ def import_page(
         shown = intake.shown(session, row)
         if row.state == "mapping":
             values = _mapping_values(session, row, shown)
-        if row.state == "done":
-            values = {"blocks": []}
+        if row.state == "done" and visit.support is None:
+            values = {"blocks": undoing.blocks(session, import_id, now=visit.now)}
     return page(
         "patients/import.html",
         visit=visit,
@@ -179,5 +179,4 @@ handlers: list[ControllerRouterHandler | Any] = [
     all_verdicts,
     *intake_actions.handlers,
     *mapping_pages.handlers,
-    *problem_pages.handlers,
 ]

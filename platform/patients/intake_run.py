@@ -168,10 +168,10 @@ class Pulse:
         """A point of progress: raises `StopAsked` or `Superseded` when the run must end."""
         new_phase = phase != self._at[0]
         self._at = (phase, done, of)
-        if self.listen is not None:
-            self.listen(phase, done, of)
         if new_phase or time.monotonic() - self._told >= TOLD_EVERY:
             self.beat()
+        if self.listen is not None:
+            self.listen(phase, done, of)
         if self._trouble is not None:
             raise self._trouble
 

@@ -72,6 +72,48 @@ def test_a_file_is_imported_once_and_its_rejected_rows_come_back(home: Path, tmp
     assert (second["created"], second["updated"]) == (0, 0)
     assert second["unchanged"] == expected["created"] + expected["unchanged"]
     assert len(rejected.read_text("gb18030").splitlines()) == 1 + expected["rejected_total"]
+    assert rejected.stat().st_mode & 0o777 == 0o600, "patients in the clear are for the owner alone"
+    assert (dry["state"], first["state"], first["alarms"]) == ("checked", "done", [])
+
+
+def test_a_changed_header_is_refused_unless_it_is_accepted_and_columns_are_remembered(
+    home: Path, tmp_path: Path
+) -> None:
+    run(
+        home, "hospital", "create", "--firm", "hk", "--code", "beishan", "--name", "北山县中医院",
+        "--type", "general", "--region", "130100", "--grade", "3A",
+    )  # fmt: skip
+    file = tmp_path / "list.csv"
+
+    def sent(header: str, *words: str) -> subprocess.CompletedProcess[str]:
+        file.write_text(f"{header}\nA1,王芳,2026-09-05,13812345678\nA2,,某日,\n", encoding="utf-8")
+        return run(home, "import", str(file), "--hospital", "beishan", *words)
+
+    unknown = sent("编码,称呼,离开,电话一")
+    assert (unknown.returncode, len(unknown.stderr.strip().splitlines())) == (2, 1)
+    columns = ("--columns", "record_number=编码", "name=称呼", "discharged_on=离开", "phone=电话一")
+    assert sent("编码,称呼,离开,电话一", *columns, "--json").returncode == 0
+    again = sent("编码,称呼,离开,电话一", "--json")
+    assert (json.loads(again.stdout)["unchanged"], json.loads(again.stdout)["rejected"]) == (1, 1)
+    changed = sent("病案号,姓名,出院日期,手机")
+    assert changed.returncode == 2
+    assert "电话一" in changed.stderr
+    assert sent("病案号,姓名,出院日期,手机", "--accept-header", "--json").returncode == 0
+    assert sent("病案号,姓名,出院日期,手机", "--json").returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["list.csv"], "no patients left in the clear"
+
+
+def test_a_reader_who_has_seen_enough_may_go(home: Path) -> None:
+    sample = SAMPLES / "beishan_discharges_202609.csv"
+    words = [*command("import", str(sample), "--hospital", "heqing", "--dry-run")]
+    importing = subprocess.Popen(
+        words, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert importing.stdout is not None
+    importing.stdout.close()
+    _out, told = importing.communicate(timeout=PATIENCE_SECONDS)
+    assert told == ""
+    assert importing.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,10 @@ def import_(
         if dry_run:
             with parts.database.hospital(scope) as session:
                 intake.discard(session, import_id)
-    report(told(row, dry_run=dry_run) | {"rejected_file": written and str(written)}, as_json=json)
+    where = str(written) if written else None
+    if where is None and row.rejected_file_id is not None and not json:
+        where = "kept inside, encrypted; --rejected-to FILE writes it"
+    report(told(row, dry_run=dry_run) | {"rejected_file": where}, as_json=json)
 
 
 def read(file: Path) -> bytes:
