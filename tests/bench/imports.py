@@ -27,7 +27,19 @@ from psycopg import sql
 from world import NOW
 
 # What an import writes; the twins of these tables have their columns, checks and indexes.
-STORED = ("patient", "contact_point", "encounter", "enrolment", "suppression", "data_problem", "department")
+STORED = (
+    "patient",
+    "contact_point",
+    "encounter",
+    "enrolment",
+    "suppression",
+    "data_problem",
+    "department",
+    "record_alias",
+    "possible_duplicate",
+    "import_trail",
+    "stored_file",
+)
 RATIO = 6.0
 MEMORY = 400 * 1024 * 1024
 BLOCK = 1024 * 1024

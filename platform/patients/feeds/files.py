@@ -1,5 +1,7 @@
 """From the bytes of an uploaded file to a table: the one door for every format."""
 
+import re
+
 from patients.feeds.messages import UnreadableFile
 from patients.feeds.table import Table
 from patients.feeds.text import read_text
@@ -18,6 +20,7 @@ _NO_TABLES = (
     b"BM",
     b"PK\x05\x06",
 )
+_SOMETHING = re.compile(rb"[^\x00\xef\xbb\xbf\xff\xfe\t\r\n ,;]")
 _TEXT_EXTENSIONS = ("csv", "tsv", "txt")
 
 
@@ -30,7 +33,7 @@ def read_table(content: bytes, filename: str) -> Table:
     """
     if len(content) > MAX_BYTES:
         raise UnreadableFile("too_large", limit_mb=MAX_BYTES // 1024 // 1024)
-    if not content.strip(b"\x00\xef\xbb\xbf\xff\xfe\t\r\n ,;"):
+    if not _SOMETHING.search(content):
         raise UnreadableFile("empty_file")
     if content.startswith((ZIP_MAGIC, OLE_MAGIC)):
         return read_workbook(content)
