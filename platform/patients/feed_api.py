@@ -11,7 +11,7 @@ from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody, RawBody
 from litestar.types import ControllerRouterHandler
 
 from foundation.languages import gettext as _
@@ -103,7 +103,7 @@ class VisitsTaken(msgspec.Struct):
     summary="Send HL7 v2 messages",
     responses={**TROUBLES, **TOO_LARGE},
 )
-def send_hl7(code: FromPath[str], visit: NamedDependency[Visit], body: bytes) -> Response[bytes]:
+def send_hl7(code: FromPath[str], visit: NamedDependency[Visit], body: RawBody) -> Response[bytes]:
     """ADT messages (A01, A03, A04, A08, A11, A13, A40), one or several, as UTF-8 or as MSH-18 says. Each is
     kept before it is answered; the answers stand in the order of the messages: AA, AE (mend and send again)
     or AR (never as it is), the reason in MSA-3 and ERR. The same message again is answered the same.
@@ -134,7 +134,7 @@ def send_hl7(code: FromPath[str], visit: NamedDependency[Visit], body: bytes) ->
     summary="Send a FHIR R4 bundle",
     responses={**TROUBLES, **TOO_LARGE},
 )
-def send_fhir(code: FromPath[str], visit: NamedDependency[Visit], body: bytes) -> OperationOutcome:
+def send_fhir(code: FromPath[str], visit: NamedDependency[Visit], body: RawBody) -> OperationOutcome:
     """A bundle of Patient and Encounter (transaction, batch, message, collection or searchset), at most 1000
     encounters. Each encounter says all there is of the visit as of its `meta.lastUpdated`. 422 with one
     sentence for a bundle that cannot be read; then nothing of it is kept.
@@ -167,7 +167,7 @@ def _nothing() -> OutcomeIssue:
     summary="Send visits as JSON",
     responses={**TROUBLES, **TOO_LARGE},
 )
-def send_visits(code: FromPath[str], visit: NamedDependency[Visit], data: VisitList) -> VisitsTaken:
+def send_visits(code: FromPath[str], visit: NamedDependency[Visit], data: JSONBody[VisitList]) -> VisitsTaken:
     """Visits field by field, at most 1000 at once, by the rules of an imported list. Each object says all
     there is of the visit as of `recorded_at`; the same list again is all unchanged.
     """
