@@ -163,6 +163,7 @@ _FILL_BOTH = _joined(
           AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.patient_id = l.patient_id)
           AND NOT EXISTS (SELECT 1 FROM ledger_credit c  -- given back already: the two balance
                           WHERE c.tenant_id = l.tenant_id AND c.ledger_entry_id = l.id)
+        RETURNING 1
     ), written AS (
         INSERT INTO ledger_entry AS l (tenant_id, id, month, patient_id, enrolment_id, invoice_id, kind,
                                        unit_fen, leaves, suspended, reason, created_at)
@@ -175,8 +176,11 @@ _FILL_BOTH = _joined(
         WHERE (l.kind, l.enrolment_id, l.unit_fen, l.leaves, l.suspended, l.reason) IS DISTINCT FROM
               (excluded.kind, excluded.enrolment_id, excluded.unit_fen, excluded.leaves, excluded.suspended,
                excluded.reason)
+        RETURNING 1
     )
-    SELECT count(*) FROM wanted WHERE kind <> 'cancelled' AND NOT suspended
+    SELECT count(*) FILTER (WHERE kind <> 'cancelled' AND NOT suspended) AS billable,
+           (SELECT count(*) FROM gone) + (SELECT count(*) FROM written) AS changed
+    FROM wanted
     """,
     since=":first",
     upto=":upto",
@@ -273,10 +277,11 @@ _STATE = text("""
                SELECT 1 FROM ledger_entry WHERE tenant_id = :tenant_id AND month = :previous) AS chained,
            (SELECT unit_fen FROM contract
             WHERE tenant_id = :tenant_id AND starts_on < :upto AND (ends_on IS NULL OR ends_on >= :first)
-            ORDER BY starts_on DESC LIMIT 1) AS unit_fen,
-           (SELECT count(*) FROM ledger_entry
-            WHERE tenant_id = :tenant_id AND month = :first AND kind IN ('carried', 'new')
-              AND NOT suspended) AS entries
+            ORDER BY starts_on DESC LIMIT 1) AS unit_fen
+""")
+_ENTRIES = text("""
+    SELECT count(*) FROM ledger_entry
+    WHERE tenant_id = :tenant_id AND month = :first AND kind IN ('carried', 'new') AND NOT suspended
 """)
 
 
@@ -292,14 +297,17 @@ def fill(session: HospitalSession, month: date, *, now: datetime) -> int:
     values = _values(session, month, now)
     state = session.execute(_STATE, values).one()
     if state.frozen or state.unit_fen is None:
-        return int(state.entries)
+        return int(session.execute(_ENTRIES, values).scalar_one())
     _set_aside(session, values)
     chained = values | {"chained": state.chained, "unit_fen": state.unit_fen}
-    return int(session.execute(_FILL[0], chained).scalar_one())
+    return int(session.execute(_FILL[0], chained).one().billable)
 
 
-def refill(session: HospitalSession, months: list[date], patient_ids: list[UUID], *, now: datetime) -> None:
-    """The same for some patients: their rows of these months are as `fill` would write them now.
+def refill(
+    session: HospitalSession, months: list[date], patient_ids: list[UUID], *, now: datetime
+) -> list[date]:
+    """The same for some patients: their rows of these months are as `fill` would write them now; returns the
+    months in which anything changed.
 
     `months` are first days, earliest first, of months that have a ledger; what is issued stays untouched. A
     row that goes and comes back with an undo is written anew, under another id: until the invoice is out
@@ -307,7 +315,7 @@ def refill(session: HospitalSession, months: list[date], patient_ids: list[UUID]
     """
     session.flush()
     whole = owners.with_merged(session, patient_ids)
-    some = {"patient_ids": whole}
+    some, changed = {"patient_ids": whole}, list[date]()
     if months:
         _set_aside(session, _values(session, months[0], now), whole)  # the same facts for each month
     for month in months:
@@ -315,7 +323,9 @@ def refill(session: HospitalSession, months: list[date], patient_ids: list[UUID]
         state = session.execute(_STATE, values).one()
         if not state.frozen and state.unit_fen is not None:
             chained = values | some | {"chained": state.chained, "unit_fen": state.unit_fen}
-            session.execute(_FILL[1], chained)
+            if session.execute(_FILL[1], chained).one().changed:
+                changed.append(month)
+    return changed
 
 
 def correct_earlier(session: HospitalSession, month: date, invoice_id: UUID, *, now: datetime) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text, update
 
-from billing import draft, ledger
+from billing import draft, ledger, owners
 from billing.models import Contract, Invoice, LedgerEntry
 from foundation.calendar import first_of_month, local_date
 from foundation.catalogue import among
@@ -91,13 +91,19 @@ def follow(session: HospitalSession, patient_ids: Sequence[UUID], _reason: str, 
     if not months:
         return
     drafts = _drafts(session, months)
-    ledger.refill(session, months, list(patient_ids), now=now)
+    changed = ledger.refill(session, months, list(patient_ids), now=now)
+    if not changed:
+        return
+    whole = owners.with_merged(session, list(patient_ids))
     for invoice, contract in drafts:
+        if invoice.month < changed[0]:
+            continue
         session.execute(
             update(LedgerEntry)
             .where(
                 LedgerEntry.tenant_id == session.tenant_id,
                 LedgerEntry.month == invoice.month,
+                among(LedgerEntry.patient_id, whole),
                 LedgerEntry.invoice_id.is_(None),
             )
             .values(invoice_id=invoice.id)

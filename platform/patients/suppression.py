@@ -13,6 +13,7 @@ The card that an agent has open is closed and not given back: it is a lock of mi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Literal, get_args
 from uuid import UUID
@@ -22,6 +23,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from foundation import audit
 from foundation.audit import AuditEvent
+from foundation.bulk import whole_sets
 from foundation.calendar import local_date
 from foundation.catalogue import among
 from foundation.database import HospitalSession
@@ -39,6 +41,7 @@ NOT_BY_HAND = frozenset({RESTRICTED, MERGED})
 ALL_REASONS: tuple[str, ...] = (*REASONS, RESTRICTED, MERGED)
 # What the hospital itself says of a death needs no second person.
 OWN_LISTS = frozenset({"import", "feed"})
+FEW = 100
 Hook = Callable[[HospitalSession, list[UUID], str, datetime], None]
 _suppressed_hooks: list[Hook] = []
 _lifted_hooks: list[Hook] = []
@@ -103,14 +106,14 @@ _CONFIRM = text("""
 _END_ENROLMENTS = text("""
     UPDATE enrolment o
     SET end_reason = :reason, ended_on = greatest(o.started_on, coalesce(d.died_on, CAST(:today AS date)))
-    FROM patient p
+    FROM unnest(CAST(:patient_ids AS uuid[])) AS w (patient_id)
     LEFT JOIN (
         SELECT e.patient_id, max(e.discharged_on) AS died_on FROM encounter e
         WHERE e.tenant_id = :tenant_id AND e.patient_id = ANY (CAST(:patient_ids AS uuid[]))
           AND e.disposition = 'died' AND e.withdrawn_at IS NULL AND :reason = 'deceased'
-        GROUP BY e.patient_id) AS d ON d.patient_id = p.id
-    WHERE p.tenant_id = :tenant_id AND p.id = ANY (CAST(:patient_ids AS uuid[]))
-      AND o.tenant_id = :tenant_id AND o.patient_id = p.id AND o.ended_on IS NULL AND o.cancelled_on IS NULL
+        GROUP BY e.patient_id) AS d ON d.patient_id = w.patient_id
+    WHERE o.tenant_id = :tenant_id AND o.patient_id = w.patient_id
+      AND o.ended_on IS NULL AND o.cancelled_on IS NULL
 """)
 # An enrolment ended by a suppression of its own patient exists only while the patient is suppressed: reason
 # and patient are link enough. One that came with a merged record keeps its end.
@@ -185,6 +188,13 @@ def suppress_many(
     if not patient_ids:
         return []
     session.flush()
+    with _sized_for(session, patient_ids):
+        return _suppress(session, patient_ids, reason, note=note, source=source, now=now)
+
+
+def _suppress(
+    session: HospitalSession, patient_ids: list[UUID], reason: str, *, note: str, source: str, now: datetime
+) -> list[UUID]:
     common = {"tenant_id": session.tenant_id, "patient_ids": patient_ids}
     session.execute(_LOCK, common)
     made = {
@@ -281,8 +291,13 @@ def lift_many(
     """Undo many suppressions, of whatever reason, by a few statements and an audit event each; returns the
     patients who may be contacted again. Those lifted already, or of another hospital, are passed over.
     """
-    key = {"tenant_id": session.tenant_id}
     session.flush()
+    with _sized_for(session, suppression_ids):
+        return _lift(session, suppression_ids, now=now, reason=reason)
+
+
+def _lift(session: HospitalSession, suppression_ids: list[UUID], *, now: datetime, reason: str) -> list[UUID]:
+    key = {"tenant_id": session.tenant_id}
     of_patients = select(Suppression.patient_id).where(
         Suppression.tenant_id == session.tenant_id, among(Suppression.id, suppression_ids)
     )
@@ -312,6 +327,13 @@ def lift_many(
             detail={"suppression": str(row.id), "contacts_restored": row.patient_id in again},
         )
     return free
+
+
+def _sized_for(session: HospitalSession, ids: list[UUID]) -> AbstractContextManager[None]:
+    """Few rows are found one by one, many as sets: right after its first import the planner knows nothing of
+    a hospital.
+    """
+    return whole_sets(session) if len(ids) > FEW else nullcontext()
 
 
 def _tell_lifted(session: HospitalSession, reasons: dict[UUID, str], free: list[UUID], now: datetime) -> None:
