@@ -10,15 +10,17 @@ from sqlalchemy import delete, func, select
 from foundation.catalogue import among
 from foundation.database import HospitalSession
 from foundation.languages import gettext as _
+from foundation.languages import mark
 from outreach.models import Call, ContactTask, PatientHold
-from patients import joining
-from patients.join_moves import move_rows
+from patients import duplicate_view, joining
+from patients.join_moves import count_rows, move_rows
 
 
 def register() -> None:
     """Wire the hooks; harmless twice."""
     joining.register_hold("outreach", on_a_card)
     joining.register("outreach", move)
+    duplicate_view.register_count("calls", mark("Calls"), count)
 
 
 def on_a_card(session: HospitalSession, patient_ids: list[UUID], now: datetime) -> list[str]:
@@ -44,3 +46,8 @@ def move(session: HospitalSession, kept: UUID, gone: UUID, _now: datetime) -> No
     )
     move_rows(session, ContactTask, kept, gone)
     move_rows(session, Call, kept, gone)
+
+
+def count(session: HospitalSession, patient_ids: list[UUID]) -> dict[UUID, int]:
+    """How many of them each of these records has."""
+    return count_rows(session, Call, patient_ids)

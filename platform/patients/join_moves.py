@@ -9,9 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text, update
+from sqlalchemy import func, select, text, update
 
 from foundation.calendar import local_date
+from foundation.catalogue import among
 from foundation.database import HospitalSession, TenantRow
 from patients import merging, suppression
 from patients.models import (
@@ -69,6 +70,17 @@ def move_rows(session: HospitalSession, kind: type[TenantRow], kept: UUID, gone:
         .values(patient_id=kept)
         .execution_options(synchronize_session=False)
     )
+
+
+def count_rows(session: HospitalSession, kind: type[TenantRow], patient_ids: list[UUID]) -> dict[UUID, int]:
+    """How many rows of a table each of these patients has; who has none is left out."""
+    table = kind.__table__
+    rows = session.execute(
+        select(table.c.patient_id, func.count())
+        .where(table.c.tenant_id == session.tenant_id, among(table.c.patient_id, patient_ids))
+        .group_by(table.c.patient_id)
+    )
+    return {patient_id: int(number) for patient_id, number in rows}
 
 
 def stop_both(session: HospitalSession, kept: UUID, gone: UUID, *, now: datetime) -> None:

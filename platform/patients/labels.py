@@ -67,6 +67,12 @@ SOURCES = {
     "call": "Telephone call",
     "case": "Feedback case",
     "request": "Request about own data",
+    "merge": "Merge of two records",
+}
+DUPLICATE_REASONS = {
+    "same_id_number": "Same ID number",
+    "same_name_phone": "Same name and telephone number",
+    "same_name_birth": "Same name and birth date",
 }
 REQUEST_KINDS = {
     "copy": "Copy of all data",

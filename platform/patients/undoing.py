@@ -197,7 +197,8 @@ def _of_its_rows(session: HospitalSession, scope: Scope) -> list[str]:
 
 def _refuse(sentences: list[str]) -> None:
     if sentences:
-        raise UserMistake(" ".join(sentences))
+        told = " ".join(sentences)
+        raise UserMistake(told)
 
 
 def _take_back(session: HospitalSession, scope: Scope) -> Undone:

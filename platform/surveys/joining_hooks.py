@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from foundation.database import HospitalSession
-from patients import joining
-from patients.join_moves import move_rows
+from foundation.languages import mark
+from patients import duplicate_view, joining
+from patients.join_moves import count_rows, move_rows
 from surveys.models import Response
 
 # A slot that a stop of the other record ended comes back with the same stop of the kept one.
@@ -26,9 +27,15 @@ _STOPPED_BY = text("""
 def register() -> None:
     """Wire the hook; harmless twice."""
     joining.register("surveys", move)
+    duplicate_view.register_count("responses", mark("Questionnaires"), count)
 
 
 def move(session: HospitalSession, kept: UUID, gone: UUID, _now: datetime) -> None:
     """Responses; members of samples follow their visit by themselves."""
     move_rows(session, Response, kept, gone)
     session.execute(_STOPPED_BY, {"tenant_id": session.tenant_id, "kept": kept, "gone": gone})
+
+
+def count(session: HospitalSession, patient_ids: list[UUID]) -> dict[UUID, int]:
+    """How many of them each of these records has."""
+    return count_rows(session, Response, patient_ids)
