@@ -16,7 +16,7 @@ KINDS = {
     "folder": "Watched folder",
     "file": "Lists sent by hand",
 }
-STATES = {"applied": "Taken in", "waiting": "Waiting", "rejected": "Rejected"}
+STATES = {"applied": "Taken in", "waiting": "Waits for more", "rejected": "Rejected"}
 EVENTS = {
     "admit": "Admission",
     "register": "Outpatient registration",
