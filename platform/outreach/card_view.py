@@ -123,12 +123,14 @@ def fits(outcome: Outcome) -> bool:
 
 def reached(patient: PatientCard) -> list[str]:
     """How the patient is best reached, in words: who answers, in which dialect, when."""
-    known = (
-        (preferences.ANSWERERS, patient.answered_by, _("Answers: {word}")),
-        (preferences.DIALECTS, patient.dialect, _("Dialect: {word}")),
-        (preferences.PARTS, patient.preferred_part, _("Best time: {word}")),
-    )
-    return [said.format(word=labels.of(texts, word)) for texts, word, said in known if word]
+    said = []
+    if patient.answered_by:
+        said.append(_("Answers: {word}", word=labels.of(preferences.ANSWERERS, patient.answered_by)))
+    if patient.dialect:
+        said.append(_("Dialect: {word}", word=labels.of(preferences.DIALECTS, patient.dialect)))
+    if patient.preferred_part:
+        said.append(_("Best time: {word}", word=labels.of(preferences.PARTS, patient.preferred_part)))
+    return said
 
 
 def dialog_values(session: HospitalSession, task: ContactTask, name: str) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from patients import (
     labels,
     patient_pages,
     preference_pages,
+    quality_pages,
     queries,
     request_pages,
     stop_pages,
@@ -88,6 +89,7 @@ handlers: list[ControllerRouterHandler | Any] = [
     *patient_pages.handlers,
     *stop_pages.handlers,
     *preference_pages.handlers,
+    *quality_pages.handlers,
     *intake_pages.handlers,
     *request_pages.handlers,
 ]

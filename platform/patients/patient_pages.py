@@ -33,6 +33,7 @@ from patients import (
     requests,
     revealing,
     suppression,
+    suppression_effects,
     timeline,
 )
 from patients.models import ContactPoint, Patient, Suppression
@@ -100,6 +101,7 @@ def merged_into(code: str, kept: UUID) -> Redirect:
 
 def _values(session: HospitalSession, patient_id: UUID, visit: Visit, code: str) -> dict[str, Any]:
     may_ask = visit.may(Action.HANDLE_REQUESTS, code)
+    may_stop = visit.may(Action.SUPPRESS_PATIENTS, code)
     reasons = [(code_, labels.of(labels.SUPPRESSION_REASONS, code_)) for code_ in suppression.REASONS]
     return {
         "card": _card(session, patient_id, visit),
@@ -110,6 +112,7 @@ def _values(session: HospitalSession, patient_id: UUID, visit: Visit, code: str)
         "asked": requests.listed(session, patient_id=patient_id) if may_ask else [],
         "request_choices": request_pages.form_choices(),
         "reasons": [("", _("Choose a reason")), *reasons],
+        "effects": suppression_effects.of(session, patient_id) if may_stop else [],
         "preferences": preferences,
         "whats": [(what, labels.of(labels.REVEALED, what)) for what in revealing.WHAT],
     }
@@ -119,6 +122,7 @@ def _rights(visit: Visit, code: str) -> dict[str, bool]:
     return {
         "may_ask": visit.may(Action.HANDLE_REQUESTS, code),
         "may_suppress": visit.may(Action.SUPPRESS_PATIENTS, code),
+        "may_confirm": visit.may(Action.CONFIRM_DEATHS, code),
         "may_correct": visit.may(Action.IMPORT_PATIENTS, code),
         "may_reveal": visit.may(Action.REVEAL, code),
     }

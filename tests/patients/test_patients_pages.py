@@ -273,12 +273,12 @@ def test_data_to_correct_is_listed_and_taken_off(admin: Browser, world: World) -
         import_file(session, (SAMPLES / HEQING).read_bytes(), HEQING, by="陈静", now=NOW)
         problem = session.scalars(select(DataProblem).where(DataProblem.kind == "no_phone_at_all")).first()
         assert problem is not None
-    page = admin.get("/h/heqing/problems?kind=no_phone_at_all").text
+    page = admin.get("/h/heqing/quality/problems?kind=no_phone_at_all").text
     assert page.count("/resolve") == 3
     assert admin.post(f"/h/heqing/problems/{problem.id}/resolve").status_code == 303
-    assert admin.get("/h/heqing/problems?kind=no_phone_at_all").text.count("/resolve") == 2
+    assert admin.get("/h/heqing/quality/problems?kind=no_phone_at_all").text.count("/resolve") == 2
     admin.enter(world.people["yunling_admin"])
-    assert "/resolve" not in admin.get("/h/yunling/problems").text
+    assert "/resolve" not in admin.get("/h/yunling/quality/problems").text
 
 
 def test_the_page_shows_what_higher_floors_know(
@@ -315,7 +315,7 @@ def test_every_page_speaks_english_as_well(browser: Browser, world: World) -> No
     with world.hospital(world.heqing) as session:
         patient = world.patient(session, name="Wang", department="骨科")
     browser.enter(world.people[ADMIN], "en")
-    for path in ("patients", f"patients/{patient.id}", "imports", "problems"):
+    for path in ("patients", f"patients/{patient.id}", "imports", "quality"):
         text = re.sub(r"<[^>]+>", " ", browser.get(f"/h/heqing/{path}").text.split("<main", 1)[1])
         assert "Patient" in text or "Import" in text
         left = set(re.findall(r"[\u4e00-\u9fff]+", text)) - {"骨科", "病区", "李医生", "张", "中文"}
