@@ -344,6 +344,7 @@ TABLES = {
     "problem_id": "data_problem",
     "grant_id": "statistics_grant",
     "request_id": "subject_request",
+    "sample_id": "survey_sample",
     "key": "ledger_entry",
 }
 CHOICES = {

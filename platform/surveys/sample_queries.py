@@ -17,6 +17,7 @@ from sqlalchemy import Row, TextClause, select, text
 
 from foundation.database import HospitalSession
 from foundation.masking import masked_name
+from patients.models import Encounter
 from surveys.models import SampleMember, SurveySample
 from tenants.models import Department
 
@@ -74,11 +75,11 @@ _CONTACTS = """
                    AND c.task_id = t.id AND c.connected_at IS NOT NULL)) AS reached
        FROM contact_task t
       WHERE t.tenant_id = e.tenant_id AND t.patient_id = e.patient_id AND t.encounter_id = e.id
-        AND t.kind IN ('survey', 'revisit')) AS t ON m.drawn
+        AND m.drawn AND t.kind IN ('survey', 'revisit')) AS t ON true
  LEFT JOIN LATERAL (
      SELECT bool_or(r.state IN ('complete', 'partial')) AS answered, count(*) > 0 AS begun
        FROM response r
-      WHERE r.tenant_id = e.tenant_id AND r.encounter_id = e.id) AS r ON m.drawn
+      WHERE r.tenant_id = e.tenant_id AND r.encounter_id = e.id AND m.drawn) AS r ON true
 """
 _SAMPLES = """
 SELECT s.id, s.month, s.audience, s.rate, s.seed, s.drawn_at, s.frame_size AS frame, s.drawn_size AS drawn,
@@ -141,7 +142,8 @@ _FILTERS = {
     "excluded": " AND m.excluded IS NOT NULL",
 }
 _DEPARTMENT = " AND e.department_id = :department"
-_NUMBER = " AND e.kind = :kind AND e.record_number = :number AND p.restricted_at IS NULL"
+# The few visits of a record number are found first, by its index: the planner cannot take the long way.
+_NUMBER = " AND m.encounter_id = ANY (CAST(:encounters AS uuid[])) AND p.restricted_at IS NULL"
 _AFTER = " AND m.position > :position"
 KINDS = {"inpatient": "inpatient", "outpatient": "outpatient", "organisation": "cooperation"}
 
@@ -268,7 +270,15 @@ def _statement(
         values["department"] = query.department_id
     if query.number:
         statement += _NUMBER
-        values |= {"number": query.number, "kind": KINDS[sample.audience]}
+        values["encounters"] = list(
+            session.scalars(
+                select(Encounter.id).where(
+                    Encounter.tenant_id == session.tenant_id,
+                    Encounter.kind == KINDS[sample.audience],
+                    Encounter.record_number == query.number,
+                )
+            )
+        )
     return statement, values
 
 
