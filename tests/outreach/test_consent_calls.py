@@ -198,12 +198,12 @@ def test_many_and_few_are_told_the_same_facts(world: World, monkeypatch: pytest.
 
 
 def test_a_blocked_number_stops_the_family_and_only_in_its_hospital(world: World) -> None:
-    family = {"phone": "13977771111"}
+    family = "13977771111"
     with world.hospital(world.yunling) as session:
-        elsewhere = world.patient(session, **family).id
+        elsewhere = world.patient(session, phone=family).id
         make(session, elsewhere)
     with world.hospital(world.heqing) as session:
-        mother, son = (world.patient(session, **family).id for _ in range(2))
+        mother, son = (world.patient(session, phone=family).id for _ in range(2))
         for patient in (mother, son):
             make(session, patient)
         point = point_of(session, mother)

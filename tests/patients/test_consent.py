@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
 from world import NOW, World
 
 from foundation.audit import AuditEvent
+from foundation.database import HospitalSession
 from patients import consent, consent_figures, consent_texts
 from patients.consent_rules import CHANNELS, PURPOSES, REACHING
 from patients.models import Consent, ConsentText, Patient
@@ -71,13 +74,10 @@ def test_what_is_no_word_is_not_kept(world: World) -> None:
                 consent.record(
                     session, patient, "marketing", given=True, source="call", text_id=text_id, now=NOW
                 )
+        usual: dict[str, Any] = {"purpose": "marketing", "given": True, "source": "call", "now": NOW}
         for words in ({"purpose": "benchmark"}, {"channel": "fax"}, {"source": "x"}, {"given_by": "x"}):
             with pytest.raises(ValueError, match=r"x|benchmark|fax"):
-                consent.record(
-                    session,
-                    patient,
-                    **{"purpose": "marketing", "given": True, "source": "call", "now": NOW} | words,
-                )
+                consent.record(session, patient, **usual | words)
         with pytest.raises(ValueError, match="after it was said"):
             consent.record(session, patient, "marketing", given=True, source="call", at=NOW + MONTH, now=NOW)
         assert session.scalars(select(Consent)).all() == []
@@ -110,37 +110,42 @@ def test_the_standard_words_are_kept_once_at_first_use(world: World) -> None:
         assert consent_texts.in_use(session, "care_followup", "sms", NOW + MONTH).text_zh == "短信"
 
 
+def _mixture(session: HospitalSession, patients: list[UUID], chance: random.Random) -> None:
+    """Words and versions of words in any order."""
+    texts = []
+    for number in range(6):
+        new = consent_texts.NewText(
+            chance.choice(PURPOSES),
+            chance.choice(CHANNELS),
+            "文",
+            "Text",
+            chance.random() < 0.6,
+            NOW.date(),
+        )
+        texts.append(consent_texts.add_version(session, new, NOW + timedelta(hours=number)))
+    for _ in range(160):
+        text = chance.choice([None, None, *texts])
+        session.add(
+            Consent(
+                tenant_id=session.tenant_id,
+                patient_id=chance.choice(patients),
+                purpose=text.purpose if text else chance.choice(PURPOSES),
+                channel=chance.choice(CHANNELS),
+                given=chance.random() < 0.7,
+                at=NOW + timedelta(hours=chance.randint(0, 8)),
+                source="call",
+                text_id=text.id if text else None,
+                evidence="",
+            )
+        )
+    session.flush()
+
+
 def test_the_figures_and_the_lists_follow_the_one_rule(world: World) -> None:
     chance = random.Random(4)
     with world.hospital(world.heqing) as session:
         patients = [world.patient(session).id for _ in range(12)]
-        texts = []
-        for number in range(6):
-            new = consent_texts.NewText(
-                chance.choice(PURPOSES),
-                chance.choice(CHANNELS),
-                "文",
-                "Text",
-                chance.random() < 0.6,
-                NOW.date(),
-            )
-            texts.append(consent_texts.add_version(session, new, NOW + timedelta(hours=number)))
-        for _ in range(160):
-            text = chance.choice([None, None, *texts])
-            session.add(
-                Consent(
-                    tenant_id=session.tenant_id,
-                    patient_id=chance.choice(patients),
-                    purpose=text.purpose if text else chance.choice(PURPOSES),
-                    channel=chance.choice(CHANNELS),
-                    given=chance.random() < 0.7,
-                    at=NOW + timedelta(hours=chance.randint(0, 8)),
-                    source="call",
-                    text_id=text.id if text else None,
-                    evidence="",
-                )
-            )
-        session.flush()
+        _mixture(session, patients, chance)
         session.execute(update(Patient).where(Patient.id == patients[0]).values(merged_at=NOW))
         now = NOW + timedelta(hours=7)
         expected = Counter(
