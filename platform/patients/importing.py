@@ -292,9 +292,9 @@ class _Import:
         trail.keep(session, import_id, "suppression", trail.deaths(session, suppressed))
         known = trail.enrolments(session, revived)
         revivals.lift(session, revived, now=now)
-        back = [row_id for row_id in trail.open_enrolments(session, revived) if row_id not in known]
-        made = trail.open_enrolments(session, enrol(session, touched, now=now)) + back
-        trail.keep(session, import_id, "enrolment", made)
+        enrolled = trail.keep_enrolments(
+            session, import_id, enrol(session, touched, now=now) + revived, known
+        )
         step()
         mark = trail.mark(session)
         duplicates.find(session, touched, now=now)
@@ -303,7 +303,7 @@ class _Import:
         if not self.dry:
             trail.keep_images(session, self.key, import_id)
             self._note_deaths(suppressed)
-        return len(suppressed), len(made)
+        return len(suppressed), enrolled
 
     def _note_deaths(self, suppressed: list[UUID]) -> None:
         if suppressed:

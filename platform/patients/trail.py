@@ -60,10 +60,13 @@ _READ = "SELECT table_name, row_id, patient_id, image::text FROM import_image"
 _ENROLMENTS = text("""
     SELECT id FROM enrolment WHERE tenant_id = :tenant_id AND patient_id = ANY (CAST(:patient_ids AS uuid[]))
 """)
-_OPEN_ENROLMENTS = text("""
-    SELECT id FROM enrolment
+_BEGUN = text("""
+    INSERT INTO import_trail (tenant_id, id, import_id, table_name, row_ids)
+    SELECT :tenant_id, uuidv7(), :import_id, 'enrolment', array_agg(id) FROM enrolment
     WHERE tenant_id = :tenant_id AND patient_id = ANY (CAST(:patient_ids AS uuid[]))
-      AND ended_on IS NULL AND cancelled_on IS NULL
+      AND ended_on IS NULL AND cancelled_on IS NULL AND id <> ALL (CAST(:known AS uuid[]))
+    HAVING count(*) > 0
+    RETURNING cardinality(row_ids)
 """)
 _SUPPRESSIONS = text("""
     SELECT id FROM suppression
@@ -97,9 +100,15 @@ def enrolments(session: HospitalSession, patient_ids: list[UUID]) -> set[UUID]:
     return set(_ids(session, _ENROLMENTS, patient_ids))
 
 
-def open_enrolments(session: HospitalSession, patient_ids: list[UUID]) -> list[UUID]:
-    """The open enrolments of these patients."""
-    return _ids(session, _OPEN_ENROLMENTS, patient_ids)
+def keep_enrolments(
+    session: HospitalSession, import_id: UUID, patient_ids: list[UUID], known: set[UUID]
+) -> int:
+    """Note the enrolments that are open now and are none of those known before; returns how many."""
+    if not patient_ids:
+        return 0
+    parameters = {"tenant_id": session.tenant_id, "import_id": import_id}
+    ids = {"patient_ids": patient_ids, "known": list(known)}
+    return session.scalar(_BEGUN, parameters | ids) or 0
 
 
 def deaths(session: HospitalSession, patient_ids: list[UUID]) -> list[UUID]:

@@ -156,7 +156,7 @@ def test_initials_are_stored_with_the_name_and_change_with_it(world: World) -> N
         assert (patient.name, patient.initials) == ("李明", "lm")
 
 
-def correct(session: HospitalSession, **wanted: str) -> Patient:
+def correct(session: HospitalSession, **wanted: Any) -> Patient:
     patient = session.scalars(select(Patient)).one()
     restriction.correct(session, patient.id, restriction.Correction(**wanted), now=NOW)
     return patient
