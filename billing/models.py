@@ -69,6 +69,8 @@ class LedgerEntry(TenantRow):
         CheckConstraint("kind IN ('carried','new','cancelled','late')", name="kind"),
         CheckConstraint("month = date_trunc('month', month)::date", name="first_of_month"),
         Index("ix_ledger_entry_invoice", "tenant_id", "invoice_id"),
+        Index("ix_ledger_entry_patient", "tenant_id", "patient_id"),
+        Index("ix_ledger_entry_enrolment", "tenant_id", "enrolment_id"),
         tenant_fk("patient", "patient_id"),
         tenant_fk("enrolment", "enrolment_id"),
         tenant_fk("invoice", "invoice_id"),

@@ -31,12 +31,17 @@ def upgrade() -> None:
     _create_patient_merge()
     _create_possible_duplicate()
     _create_record_alias()
+    _change_call()
     _change_consent()
     _change_contact_point()
+    _change_contact_task()
     _change_data_import()
+    _change_data_problem()
     _change_directory_entry()
     _change_encounter()
     _change_enrolment()
+    _change_feedback_case()
+    _change_ledger_entry()
     _change_patient()
     _change_sample_member()
     _change_suppression()
@@ -391,6 +396,9 @@ def _create_possible_duplicate() -> None:
         unique=False,
         postgresql_where=sa.text("decision IS NULL"),
     )
+    op.create_index(
+        "ix_possible_duplicate_second", "possible_duplicate", ["tenant_id", "second_id"], unique=False
+    )
     _wall("possible_duplicate", "tenant")
 
 
@@ -417,6 +425,11 @@ def _create_record_alias() -> None:
     )
     op.create_index("ix_record_alias_patient", "record_alias", ["tenant_id", "patient_id"], unique=False)
     _wall("record_alias", "tenant")
+
+
+def _change_call() -> None:
+    op.create_index("ix_call_contact_point", "call", ["tenant_id", "contact_point_id"], unique=False)
+    op.create_index("ix_call_task", "call", ["tenant_id", "task_id"], unique=False)
 
 
 def _change_consent() -> None:
@@ -453,6 +466,10 @@ def _change_contact_point() -> None:
         unique=False,
         postgresql_where=sa.text("invalid_since IS NOT NULL"),
     )
+
+
+def _change_contact_task() -> None:
+    op.create_index("ix_contact_task_encounter", "contact_task", ["tenant_id", "encounter_id"], unique=False)
 
 
 def _change_data_import() -> None:
@@ -544,6 +561,10 @@ def _change_data_import() -> None:
     )
 
 
+def _change_data_problem() -> None:
+    op.create_index("ix_data_problem_patient", "data_problem", ["tenant_id", "patient_id"], unique=False)
+
+
 def _change_directory_entry() -> None:
     op.add_column(
         "directory_entry",
@@ -570,6 +591,18 @@ def _change_enrolment() -> None:
     op.add_column(
         "enrolment", sa.Column("start_reason", sa.Text(), server_default="discharge", nullable=False)
     )
+    op.create_index("ix_enrolment_encounter", "enrolment", ["tenant_id", "encounter_id"], unique=False)
+
+
+def _change_feedback_case() -> None:
+    op.create_index(
+        "ix_feedback_case_encounter", "feedback_case", ["tenant_id", "encounter_id"], unique=False
+    )
+
+
+def _change_ledger_entry() -> None:
+    op.create_index("ix_ledger_entry_enrolment", "ledger_entry", ["tenant_id", "enrolment_id"], unique=False)
+    op.create_index("ix_ledger_entry_patient", "ledger_entry", ["tenant_id", "patient_id"], unique=False)
 
 
 def _change_patient() -> None:
@@ -618,17 +651,20 @@ def _change_patient() -> None:
         postgresql_where=sa.text("contact_state <> 'reachable'"),
     )
     op.create_check_constraint(
-        op.f("ck_patient_preferred_part"), "patient", "preferred_part IN ('morning','afternoon','evening')"
-    )
-    op.create_check_constraint(
         op.f("ck_patient_contact_type"),
         "patient",
         "contact_type IN ('patient','partner_hospital','community_centre','company','government','ngo')",
+    )
+    op.create_check_constraint(
+        op.f("ck_patient_preferred_part"), "patient", "preferred_part IN ('morning','afternoon','evening')"
     )
 
 
 def _change_sample_member() -> None:
     op.add_column("sample_member", sa.Column("stopped_by_id", sa.Uuid(), nullable=True))
+    op.create_index(
+        "ix_sample_member_encounter", "sample_member", ["tenant_id", "encounter_id"], unique=False
+    )
     op.create_index(
         "ix_sample_member_position", "sample_member", ["tenant_id", "sample_id", "position"], unique=False
     )
@@ -644,6 +680,7 @@ def _change_sample_member() -> None:
 def _change_suppression() -> None:
     op.add_column("suppression", sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("suppression", sa.Column("confirmed_by", sa.Text(), nullable=True))
+    op.create_index("ix_suppression_patient", "suppression", ["tenant_id", "patient_id"], unique=False)
     op.drop_constraint(op.f("ck_suppression_reason"), "suppression", type_="check")
     op.create_check_constraint(
         op.f("ck_suppression_reason"),

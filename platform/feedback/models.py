@@ -53,6 +53,7 @@ class FeedbackCase(TenantRow):
         CheckConstraint("stage IN ('received','in_hand','handled','callback','closed')", name="stage"),
         Index("ix_feedback_case_received", "tenant_id", "received_at"),
         Index("ix_feedback_case_patient", "tenant_id", "patient_id"),
+        Index("ix_feedback_case_encounter", "tenant_id", "encounter_id"),
         tenant_fk("patient", "patient_id"),
         tenant_fk("encounter", "encounter_id"),
         tenant_fk("call", "call_id"),

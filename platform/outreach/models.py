@@ -55,6 +55,7 @@ class ContactTask(TenantRow):
         ),
         Index("ix_contact_task_due", "tenant_id", "rank", "due_at", "id", postgresql_where="state = 'open'"),
         Index("ix_contact_task_patient", "tenant_id", "patient_id"),
+        Index("ix_contact_task_encounter", "tenant_id", "encounter_id"),
         # What presses: callbacks, first answers, promises and revisits by when it is too late.
         Index("ix_contact_task_closing", "tenant_id", "kind", "closes_at", postgresql_where="state = 'open'"),
         Index(
@@ -109,6 +110,8 @@ class Call(TenantRow):
     __table_args__ = (
         Index("ix_call_number", "tenant_id", "number_index", "dialled_at"),
         Index("ix_call_patient", "tenant_id", "patient_id", "dialled_at"),
+        Index("ix_call_task", "tenant_id", "task_id"),
+        Index("ix_call_contact_point", "tenant_id", "contact_point_id"),
         Index("ix_call_agent", "tenant_id", "agent_id", "dialled_at"),
         tenant_fk("contact_task", "task_id"),
         tenant_fk("patient", "patient_id"),

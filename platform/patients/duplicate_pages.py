@@ -41,7 +41,7 @@ def duplicates_page(
     after: FromQuery[UUID | None] = None,
 ) -> Response[str]:
     """The pairs that wait for a decision, or with `show` those that were merged or are two people."""
-    wanted = next((known for known in duplicate_view.SHOWN if known == show), "open")
+    wanted = next((known for known in duplicate_view.SHOWN if known == show), duplicate_view.SHOWN[0])
     with visit.hospital(code, MAY) as session:
         cursor = cursors.checked(session, PossibleDuplicate, after)
         pairs, following = duplicate_view.pairs(session, wanted, after=cursor)

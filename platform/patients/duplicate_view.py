@@ -109,7 +109,7 @@ def counts(session: HospitalSession) -> dict[Show, int]:
     }
 
 
-def _of(session: HospitalSession, show: Show) -> Select[tuple[PossibleDuplicate]]:
+def _of(session: HospitalSession, show: Show) -> Select[PossibleDuplicate]:
     first, second = aliased(Patient), aliased(Patient)
     own = PossibleDuplicate.tenant_id == session.tenant_id
     decided = PossibleDuplicate.decision.is_(None) if show == "open" else PossibleDuplicate.decision == show

@@ -66,6 +66,7 @@ class SampleMember(TenantRow):
     stopped_by_id: Mapped[UUID | None]
     __table_args__ = (
         UniqueConstraint("tenant_id", "sample_id", "encounter_id"),
+        Index("ix_sample_member_encounter", "tenant_id", "encounter_id"),
         Index("ix_sample_member_position", "tenant_id", "sample_id", "position"),
         tenant_fk("survey_sample", "sample_id"),
         tenant_fk("suppression", "stopped_by_id"),

@@ -98,7 +98,7 @@ HAS = st.fixed_dictionaries(
 
 
 def person_with(world: World, session: HospitalSession, has: dict[str, Any]) -> Patient:
-    bare = {"sex": None, "birth_date": None, "age_years": None} if has["bare"] else {}
+    bare: dict[str, Any] = {"sex": None, "birth_date": None, "age_years": None} if has["bare"] else {}
     patient = world.patient(
         session, discharged_on=TODAY - timedelta(days=has["days"]), enrolled=has["enrolled"], **bare
     )

@@ -183,7 +183,7 @@ def test_the_same_list_can_come_again_after_its_undo(session: HospitalSession) -
 def test_two_lists_are_undone_the_last_one_first(session: HospitalSession) -> None:
     empty = everything(session)
     first = take(session, row("B2001"))
-    second = take(session, row("B2001", phone="13911112222", left="2026-09-13"), at=LATER)
+    second = take(session, row("B2001", "李雷雷", left="2026-09-13"), at=LATER)
     [told] = undoing.blocks(session, first, now=LATER)
     assert "1" in told
     undoing.undo(session, second, now=LATER)

@@ -183,6 +183,7 @@ class Enrolment(TenantRow):
             postgresql_where="ended_on IS NULL AND cancelled_on IS NULL",
         ),
         Index("ix_enrolment_patient", "tenant_id", "patient_id"),
+        Index("ix_enrolment_encounter", "tenant_id", "encounter_id"),
         tenant_fk("patient", "patient_id"),
         tenant_fk("encounter", "encounter_id"),
     )
@@ -200,6 +201,7 @@ class DataProblem(TenantRow):
     found_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
     __table_args__ = (
+        Index("ix_data_problem_patient", "tenant_id", "patient_id"),
         Index(
             "uq_data_problem_open",
             "tenant_id",
@@ -252,6 +254,7 @@ class PossibleDuplicate(TenantRow):
         UniqueConstraint("tenant_id", "first_id", "second_id"),
         CheckConstraint("reason IN ('same_id_number','same_name_phone','same_name_birth')", name="reason"),
         CheckConstraint("decision IN ('merged','different')", name="decision"),
+        Index("ix_possible_duplicate_second", "tenant_id", "second_id"),
         Index("ix_possible_duplicate_open", "tenant_id", "id", postgresql_where=text("decision IS NULL")),
         tenant_fk("patient", "first_id"),
         tenant_fk("patient", "second_id"),
@@ -262,7 +265,8 @@ class PatientMerge(TenantRow):
     """One record taken into another of the same hospital (合并), with what it moved, so that it can be
     undone.
 
-    `moved` maps a table to the ids of the rows that went from `gone_id` to `kept_id`.
+    `moved` maps a table to what the merge changed in it: changed rows with their values before and after, and
+    the rows made and removed (`patients.join_images`).
     """
 
     __tablename__ = "patient_merge"

@@ -39,6 +39,7 @@ class Suppression(TenantRow):
             "reason IN ('deceased','cured','special','refused','hospital','dispute','restricted','merged')",
             name="reason",
         ),
+        Index("ix_suppression_patient", "tenant_id", "patient_id"),
         Index(
             "uq_suppression_active",
             "tenant_id",
