@@ -40,6 +40,7 @@ from tenants.visit import Visit
 
 VIEW, FIX = Action.VIEW_PATIENTS, Action.IMPORT_PATIENTS
 BARS = 10
+WIDE = 500  # pixels: half the page beside the lists
 
 
 class AssignForm(msgspec.Struct):
@@ -245,7 +246,7 @@ def _figure(wards: list[quality_queries.WardLine]) -> Figure:
     ]
     values = Values(_("Patients with a wrong number"), percent=True)
     said = _("Share of patients with a wrong number, by ward")
-    return bars(rows, values, label_title=_("Ward"), alt_text=said)
+    return bars(rows, values, label_title=_("Ward"), alt_text=said, width=WIDE)
 
 
 def _address(code: str, line: Any, list_id: UUID | None) -> str:

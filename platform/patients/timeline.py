@@ -30,8 +30,8 @@ PAGE = 40  # entries; a day is never cut
 KINDS = {
     "encounter": mark("Stays and visits"),
     "call": mark("Calls"),
-    "response": mark("Answers"),
-    "case": mark("Cases"),
+    "response": mark("Answered questionnaires"),
+    "case": mark("Complaints and praise"),
     "message": mark("Messages"),
     "suppression": mark("Stops"),
     "enrolment": mark("Programme"),
