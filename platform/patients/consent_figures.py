@@ -138,7 +138,7 @@ def _cells(row: Any) -> dict[str, Any]:
         "at": row.at,
         "purpose": of(words.PURPOSES, row.purpose),
         "channel": words.of(words.CHANNELS, row.channel),
-        "word": _("Yes") if row.given else _("No"),
+        "word": _("Agrees") if row.given else _("Refuses"),
         "source": words.of(words.SOURCES, row.source),
         "given_by": words.of(words.GIVERS, row.given_by),
         "version": shown,
