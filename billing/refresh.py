@@ -1,4 +1,5 @@
-"""What billing does at once when somebody is suppressed, and when that is undone (S4-15).
+"""What billing does at once when somebody is suppressed, when that is undone (S4-15), and when somebody
+leaves the programme or is taken into it by hand.
 
 The months whose invoice is not out yet follow the facts in the same transaction: the ledger rows of these
 patients, by the rules of `ledger.fill`, and the drafts that add them up. Issued months are untouched; what
@@ -20,6 +21,7 @@ from foundation.catalogue import among
 from foundation.database import HospitalSession
 from foundation.languages import mark
 from patients import merging
+from patients.enrolment import on_ended, on_started
 from patients.enrolment_queries import on_billed
 from patients.models import Enrolment
 from patients.suppression import on_lifted, on_suppressed
@@ -58,6 +60,8 @@ def register() -> None:
     """Follow the patients' suppressions; harmless twice."""
     on_suppressed(follow)
     on_lifted(follow)
+    on_ended(follow)
+    on_started(follow_start)
     register_live(LIVE)
     on_billed(billed_since)
 
@@ -80,6 +84,11 @@ def billed_since(session: HospitalSession, enrolment_ids: list[UUID]) -> dict[UU
         .group_by(LedgerEntry.enrolment_id)
     )
     return {row.enrolment_id: row.first for row in rows}
+
+
+def follow_start(session: HospitalSession, patient_ids: Sequence[UUID], now: datetime) -> None:
+    """Enrolled by hand: the open months follow as they do after any other change."""
+    follow(session, patient_ids, "enrolled", now)
 
 
 def follow(session: HospitalSession, patient_ids: Sequence[UUID], _reason: str, now: datetime) -> None:

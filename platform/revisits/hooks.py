@@ -14,6 +14,7 @@ from foundation.database import HospitalSession
 from foundation.languages import mark
 from outreach.models import ContactTask
 from outreach.outcomes import on_task_closed
+from patients import merging
 from patients.enrolment import CANCELLED, on_ended, on_started
 from patients.suppression import on_lifted, on_suppressed
 from patients.suppression_effects import Live, register_live
@@ -73,6 +74,7 @@ def task_closed(session: HospitalSession, task: ContactTask, outcome: str, now: 
 
 def stop_steps(session: HospitalSession, patient_ids: Sequence[UUID], _reason: str, _now: datetime) -> None:
     """A suppressed patient's open and future steps are cancelled, all at once."""
+    session.flush()
     session.execute(
         update(RevisitStep)
         .where(
@@ -81,12 +83,14 @@ def stop_steps(session: HospitalSession, patient_ids: Sequence[UUID], _reason: s
             RevisitStep.state.in_(OPEN),
         )
         .values(state="cancelled", cancelled_because=SUPPRESSED + RevisitStep.state)
-        .execution_options(synchronize_session="fetch")
+        .execution_options(synchronize_session=False)  # hundreds of thousands, when a list brings the dead
     )
+    merging.reload(session, RevisitStep)
 
 
 def restore_steps(session: HospitalSession, patient_ids: Sequence[UUID], _reason: str, now: datetime) -> None:
     """What a suppression cancelled is what it was before; a new stay still ends the old plan."""
+    session.flush()
     session.execute(
         update(RevisitStep)
         .where(
@@ -99,8 +103,9 @@ def restore_steps(session: HospitalSession, patient_ids: Sequence[UUID], _reason
             state=case((RevisitStep.cancelled_because == SUPPRESSED + "planned", "planned"), else_="tasked"),
             cancelled_because=None,
         )
-        .execution_options(synchronize_session="fetch")
+        .execution_options(synchronize_session=False)
     )
+    merging.reload(session, RevisitStep)
     supersede(session, local_date(now), now=now, patient_ids=patient_ids)
 
 
