@@ -148,11 +148,11 @@ def _plain(kind: str, content: bytes) -> str:
     return f"{kind}:{hashlib.sha256(content).hexdigest()}"
 
 
-def _insert(session: HospitalSession, values: list[dict[str, object]]) -> set[UUID]:
+def _insert(session: HospitalSession, values: Sequence[Mapping[str, object]]) -> set[UUID]:
     return set(
         session.scalars(
             insert(FeedMessage)
-            .values(values)
+            .values([dict(one) for one in values])
             .on_conflict_do_nothing(index_elements=["tenant_id", "kind", "content_digest"])
             .returning(FeedMessage.id)
         )

@@ -128,7 +128,9 @@ class _Known:
             )
             .distinct()
         ).all()
-        return cls(list(encounters), {(row[0], row[1]): row[2] for row in claims if row[2]})
+        return cls(
+            list(encounters), {(row[0], row[1]): row[2] for row in claims if row[2] and row[1] is not None}
+        )
 
     def find(self, key: Key) -> Encounter | None:
         """The encounter with this key."""

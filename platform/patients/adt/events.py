@@ -101,7 +101,9 @@ class Event:
     @property
     def order(self) -> tuple[datetime, int, str, str]:
         """Where the event stands among those of its visit; equal only for events that say the same."""
-        said = json.dumps([self.visit, self.whole, self.gone_number, sorted(self.fields.items())])
+        said = json.dumps(
+            [self.visit_number, self.visit, self.whole, self.gone_number, sorted(self.fields.items())]
+        )
         return self.at, KINDS.index(self.kind), self.control_id, said
 
 
