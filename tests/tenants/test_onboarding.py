@@ -155,7 +155,9 @@ def test_each_type_brings_its_plan_and_questionnaires(world: World, hospital_typ
         )
     wanted = CHECKUP_PLAN if hospital_type == "checkup" else DEFAULT_PLAN
     assert PlanRules.from_numbers(plan) == wanted
-    assert audiences == ({"outpatient"} if hospital_type == "checkup" else {"inpatient", "outpatient"})
+    patients = {"outpatient"} if hospital_type == "checkup" else {"inpatient", "outpatient"}
+    # Every hospital works together with others (S1-1).
+    assert audiences == patients | {"organisation"}
     told = templates_by_type.brings(hospital_type)
     assert len(told) == 4
     assert all(one.title and one.text for one in told)
