@@ -103,13 +103,13 @@ def build(world: World) -> Canaries:
                     assign(session, agent, place.tenant_id, NOW)
     for place, marks in ((world.yunling, YUNLING), (world.heqing, HEQING)):
         holder = made.people[Role.AGENT] if place is world.heqing else world.people["agent2"]
-        with world.hospital(place) as session:
-            _fill(world, session, marks, Actor("person", holder, "李敏"))
-            waiting = intake_run.due(session, now=NOW)
+        with world.hospital(place) as filling:
+            _fill(world, filling, marks, Actor("person", holder, "李敏"))
+            waiting = intake_run.due(filling, now=NOW)
         for import_id in waiting:
-            intake_run.run(world.db, session.scope, import_id, clock=SetClock(NOW))
-        with world.hospital(place) as session:
-            made.ids = _samples(session)
+            intake_run.run(world.db, filling.scope, import_id, clock=SetClock(NOW))
+        with world.hospital(place) as filled_place:
+            made.ids = _samples(filled_place)
     made.ids |= {
         "code": "heqing",
         "month": "2026-08",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from careloop import jobs
 from foundation import runtime
 from foundation.outbox import OutboxMessage
 from foundation.runtime import Runtime
 from foundation.scope import Actor, PlatformScope
 from foundation.work import run_job
-from patients import intake, intake_jobs
+from patients import intake
 
 SYSTEM = PlatformScope(Actor.system("test"), "test")
-assert intake_jobs, "the job is known once this is imported"
+assert jobs.load(), "what the worker can do is known once this is imported"
 
 
 def run_imports(parts: Runtime) -> int:

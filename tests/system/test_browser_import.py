@@ -23,7 +23,7 @@ from tenants.identity import signin
 from tenants.models import Person
 
 pytestmark = pytest.mark.browser
-SAMPLE = Path(__file__).parents[2] / "platform" / "careloop" / "samples" / "heqing_discharges_202609.csv"
+SAMPLE = Path(__file__).parents[2] / "platform" / "careloop" / "samples" / "beishan_discharges_202609.csv"
 STRANGE = "编码,称呼,离开,电话一\nA1,王芳,2026-09-05,13812345678\n"
 SECONDS = 30_000
 
@@ -77,7 +77,7 @@ def test_a_list_is_sent_followed_checked_imported_and_undone(
 
 
 def imported_and_undone(page: Page, served: Live, world: World) -> None:
-    """The national export of a month."""
+    """The list of a month."""
     send(page, SAMPLE.name, SAMPLE.read_bytes())
     expect(page.locator("progress")).to_be_visible()
     keep(page, "1-progress")
@@ -94,7 +94,7 @@ def imported_and_undone(page: Page, served: Live, world: World) -> None:
         page.get_by_role("link", name="被拒绝的行").or_(page.locator("a[href$='/rejected']")).first.click()
     assert "没有病案号" in Path(downloading.value.path()).read_text("gb18030")
     with world.hospital(world.heqing) as session:
-        assert session.scalar(select(func.count()).select_from(Encounter)) == 421
+        assert session.scalar(select(func.count()).select_from(Encounter)) == 181
     page.get_by_role("button", name="撤销这次导入").click()
     expect(page.locator("main")).to_contain_text("已撤销", timeout=SECONDS)
     keep(page, "4-undone")
