@@ -116,6 +116,7 @@ def build(world: World) -> Canaries:
         "act": "progress",
         "name": "feedback",
         "question": "overall",
+        "listed": "wrong",
     }
     made.ids |= {"person_id": str(made.people[Role.QA])}
     return made

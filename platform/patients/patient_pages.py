@@ -105,6 +105,7 @@ def _values(session: HospitalSession, patient_id: UUID, visit: Visit, code: str)
     reasons = [(code_, labels.of(labels.SUPPRESSION_REASONS, code_)) for code_ in suppression.REASONS]
     return {
         "card": _card(session, patient_id, visit),
+        "merges": joining.history(session, patient_id),
         "other_numbers": queries.other_numbers(session, patient_id),
         "stopped": _stopped(session, patient_id),
         "glance": overview.of(session, patient_id, visit.now),
@@ -122,6 +123,7 @@ def _rights(visit: Visit, code: str) -> dict[str, bool]:
     return {
         "may_ask": visit.may(Action.HANDLE_REQUESTS, code),
         "may_suppress": visit.may(Action.SUPPRESS_PATIENTS, code),
+        "may_merge": visit.may(Action.MERGE_PATIENTS, code),
         "may_confirm": visit.may(Action.CONFIRM_DEATHS, code),
         "may_correct": visit.may(Action.IMPORT_PATIENTS, code),
         "may_reveal": visit.may(Action.REVEAL, code),
