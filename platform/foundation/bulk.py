@@ -9,6 +9,9 @@ from sqlalchemy import text
 
 from foundation.database import HospitalSession
 
+_ASK = text("SELECT current_setting('enable_nestloop')")
+_SET = text("SELECT set_config('enable_nestloop', :state, true)")
+
 
 @contextmanager
 def whole_sets(session: HospitalSession) -> Iterator[None]:
@@ -18,6 +21,7 @@ def whole_sets(session: HospitalSession) -> Iterator[None]:
     there are 20,000, and the nested loop that it then chooses takes minutes instead of a second.
     """
     session.flush()
-    session.execute(text("SET LOCAL enable_nestloop = off"))
+    before = session.scalar(_ASK)
+    session.execute(_SET, {"state": "off"})
     yield
-    session.execute(text("SET LOCAL enable_nestloop = on"))
+    session.execute(_SET, {"state": before})  # blocks stand within blocks: an inner one leaves the outer's

@@ -292,9 +292,8 @@ class _Import:
         trail.keep(session, import_id, "suppression", trail.deaths(session, suppressed))
         known = trail.enrolments(session, revived)
         revivals.lift(session, revived, now=now)
-        enrolled = trail.keep_enrolments(
-            session, import_id, enrol(session, touched, now=now) + revived, known
-        )
+        begun = enrol(session, touched, now=now)
+        enrolled = trail.keep_enrolments(session, import_id, begun + revived, known)
         step()
         mark = trail.mark(session)
         duplicates.find(session, touched, now=now)

@@ -19,6 +19,7 @@ import psycopg
 from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy import text
 
+from foundation.bulk import whole_sets
 from foundation.database import HospitalSession
 from foundation.encryption import DataKey
 from patients.feeds.records import Record, Rejected
@@ -79,7 +80,7 @@ _KNOWN = text("""
     JOIN encounter e ON e.record_number = f.record_number AND e.admission_count = f.admission_count
     WHERE e.tenant_id = :tenant_id AND e.kind = :kind AND e.record_number = ANY (CAST(:numbers AS text[]))
 """)
-_PLAN = text("SELECT set_config('enable_nestloop', :nested, true), set_config('work_mem', :memory, true)")
+_SIZE = text("SELECT set_config('work_mem', :memory, true)")
 _WORK_MEMORY = text("SHOW work_mem")
 Key = tuple[str, int]
 
@@ -96,9 +97,10 @@ def sized_for(session: HospitalSession, rows: int) -> Iterator[None]:
         yield
         return
     memory = session.scalar(_WORK_MEMORY)
-    session.execute(_PLAN, {"nested": "off", "memory": "64MB"})
-    yield
-    session.execute(_PLAN, {"nested": "on", "memory": memory})
+    session.execute(_SIZE, {"memory": "64MB"})
+    with whole_sets(session):
+        yield
+    session.execute(_SIZE, {"memory": memory})
 
 
 def keyed_digest(key: DataKey, record: Record) -> bytes:

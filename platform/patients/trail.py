@@ -62,9 +62,10 @@ _ENROLMENTS = text("""
 """)
 _BEGUN = text("""
     INSERT INTO import_trail (tenant_id, id, import_id, table_name, row_ids)
-    SELECT :tenant_id, uuidv7(), :import_id, 'enrolment', array_agg(id) FROM enrolment
-    WHERE tenant_id = :tenant_id AND patient_id = ANY (CAST(:patient_ids AS uuid[]))
-      AND ended_on IS NULL AND cancelled_on IS NULL AND id <> ALL (CAST(:known AS uuid[]))
+    SELECT :tenant_id, uuidv7(), :import_id, 'enrolment', array_agg(o.id)
+    FROM unnest(CAST(:patient_ids AS uuid[])) AS w (patient_id)
+    JOIN enrolment o ON o.tenant_id = :tenant_id AND o.patient_id = w.patient_id
+    WHERE o.ended_on IS NULL AND o.cancelled_on IS NULL AND o.id <> ALL (CAST(:known AS uuid[]))
     HAVING count(*) > 0
     RETURNING cardinality(row_ids)
 """)

@@ -17,6 +17,7 @@ from world import NOW, TestHospital, World
 
 from foundation import audit, files
 from foundation.audit import AuditEvent
+from foundation.bulk import whole_sets
 from foundation.database import Database, HospitalSession
 from foundation.scope import Actor, HospitalScope
 from patients.feeds.messages import UnreadableFile
@@ -318,4 +319,13 @@ def test_an_import_of_many_rows_leaves_the_planner_as_it_was(world: World) -> No
     name = "heqing_outpatients_202609.csv"
     with world.hospital(world.heqing) as session:
         run(session, sample(name), name)
+        assert session.scalar(text("SHOW enable_nestloop")) == "on"
+
+
+def test_a_block_of_whole_sets_leaves_the_planner_to_the_block_around_it(world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        with whole_sets(session):
+            with whole_sets(session):
+                pass
+            assert session.scalar(text("SHOW enable_nestloop")) == "off"
         assert session.scalar(text("SHOW enable_nestloop")) == "on"
