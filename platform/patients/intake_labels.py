@@ -114,8 +114,8 @@ def _changed(found: Mapping[str, Any]) -> str:
 
 
 def _gone(line: Mapping[str, Any]) -> str:
-    field = line["field"]
-    return f"{line['heading']} ({labels.of(FIELDS, field)})" if field else str(line["heading"])
+    heading, held = str(line["heading"]), labels.of(FIELDS, line["field"])
+    return f"{heading} ({held})" if held and held != heading else heading
 
 
 def failure(found: Mapping[str, Any]) -> str:

@@ -166,6 +166,8 @@ def read_header(session: HospitalSession, header: Cells) -> Reading:
         if fault.code not in {"unknown_header", "repeated_header"}:
             raise
         compared = change(last.header, last.columns, header) if last is not None else None
+        if compared is not None and last is not None and len(compared.gone) * 2 > len(last.header):
+            compared = None  # not the same list any more: what is gone of it says nothing
         return Reading(None, change=compared, fault=fault)
     before = last_used(session, layout.visit)
     return Reading(layout, change=change(before.header, before.columns, header) if before else None)
