@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 
+from careloop.demo.arrivals import arrive
 from careloop.demo.cast import AUDITORS, ONBOARDING, ONBOARDING_DIRECTOR, OPERATOR
 from careloop.demo.stage import Stage, StageHospital, add_person
 from foundation.calendar import local_date
@@ -37,6 +38,7 @@ def furnish(stage: Stage, now: datetime) -> None:
     _open_statistics(stage, heqing, now)
     _ask_to_look(stage, heqing, now)
     _ask_for_a_copy(stage, heqing, now)
+    arrive(stage, now)
 
 
 def _onboard(stage: Stage, now: datetime) -> None:
