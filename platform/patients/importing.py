@@ -47,6 +47,7 @@ from tenants.life import agreement
 from tenants.models import Hospital
 
 OTHER_HOSPITAL = "other_hospital"
+ENROLLED_AT_ONCE = 20_000  # patients
 MEDIA_TYPES = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 WRITTEN = (Patient, ContactPoint, Encounter, Enrolment, Suppression, DataProblem)
 Progress = Callable[[str, int, int], None]
@@ -292,8 +293,10 @@ class _Import:
         trail.keep(session, import_id, "suppression", trail.deaths(session, suppressed))
         known = trail.enrolments(session, revived)
         revivals.lift(session, revived, now=now)
-        begun = enrol(session, touched, now=now)
-        enrolled = trail.keep_enrolments(session, import_id, begun + revived, known)
+        enrolled = trail.keep_enrolments(session, import_id, revived, known)
+        for start in range(0, len(touched), ENROLLED_AT_ONCE):  # a part at a time, for the memory
+            begun = enrol(session, touched[start : start + ENROLLED_AT_ONCE], now=now)
+            enrolled = trail.keep_enrolments(session, import_id, begun, set()) or enrolled
         step()
         mark = trail.mark(session)
         duplicates.find(session, touched, now=now)

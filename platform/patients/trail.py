@@ -67,6 +67,8 @@ _BEGUN = text("""
     JOIN enrolment o ON o.tenant_id = :tenant_id AND o.patient_id = w.patient_id
     WHERE o.ended_on IS NULL AND o.cancelled_on IS NULL AND o.id <> ALL (CAST(:known AS uuid[]))
     HAVING count(*) > 0
+    ON CONFLICT (tenant_id, import_id, table_name) DO UPDATE
+    SET row_ids = import_trail.row_ids || excluded.row_ids
     RETURNING cardinality(row_ids)
 """)
 _SUPPRESSIONS = text("""
@@ -104,7 +106,9 @@ def enrolments(session: HospitalSession, patient_ids: list[UUID]) -> set[UUID]:
 def keep_enrolments(
     session: HospitalSession, import_id: UUID, patient_ids: list[UUID], known: set[UUID]
 ) -> int:
-    """Note the enrolments that are open now and are none of those known before; returns how many."""
+    """Note the enrolments of these patients that are open now and are none of those known before; returns how
+    many the import has begun so far, or 0 for nobody new.
+    """
     if not patient_ids:
         return 0
     parameters = {"tenant_id": session.tenant_id, "import_id": import_id}
