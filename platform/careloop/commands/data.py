@@ -64,9 +64,7 @@ def import_(
     json
         Print one JSON object.
     """
-    content = read(file)
-    chosen = chosen_columns(columns)
-    settings = Settings()
+    content, chosen, settings = read(file), chosen_columns(columns), Settings()
     with (
         database_server(settings, purpose="careloop import") as server,
         assembled(settings, server, name="import") as parts,
@@ -81,21 +79,38 @@ def import_(
             go=not dry_run,
             hint=False,
         )
-        with parts.database.hospital(scope) as session:
-            import_id = intake.receive(session, content, file.name, arrival).id
-        row = followed(parts, scope, import_id, quiet=json)
-        if row.state == "failed":
-            raise CommandMistake(intake_labels.failure(row.failure))
-        if row.state == "stopped":
-            raise CommandMistake("The import was stopped; nothing of it was kept.")
-        written = None if dry_run else write_rejected(parts, scope, row, rejected_to)
-        if dry_run:
-            with parts.database.hospital(scope) as session:
-                intake.discard(session, import_id)
+        row = taken_in(parts, scope, content, file.name, arrival, quiet=json)
+        written = write_rejected(parts, scope, row, None if dry_run else rejected_to)
     where = str(written) if written else None
     if where is None and row.rejected_file_id is not None and not json:
         where = "kept inside, encrypted; --rejected-to FILE writes it"
     report(told(row, dry_run=dry_run) | {"rejected_file": where}, as_json=json)
+
+
+def taken_in(
+    parts: Runtime,
+    scope: HospitalScope,
+    content: bytes,
+    name: str,
+    arrival: intake.Arrival,
+    *,
+    quiet: bool,
+) -> DataImport:
+    """The row of a file that was checked or imported; of what was only checked nothing is kept.
+
+    Raises `CommandMistake` with the reason when it failed, and what `intake.receive` raises.
+    """
+    with parts.database.hospital(scope) as session:
+        import_id = intake.receive(session, content, name, arrival).id
+    row = followed(parts, scope, import_id, quiet=quiet)
+    if row.state == "stopped":
+        raise CommandMistake("The import was stopped; nothing of it was kept.")
+    if row.state == "failed":
+        raise CommandMistake(intake_labels.failure(row.failure))
+    if not arrival.go:
+        with parts.database.hospital(scope) as session:
+            intake.discard(session, import_id)
+    return row
 
 
 def read(file: Path) -> bytes:
