@@ -159,3 +159,10 @@ def test_a_range_holds_exactly_what_begins_so(prefix: str, rest: str) -> None:
 )
 def test_initials_follow_the_reading_of_family_names(name: str, initials: str) -> None:
     assert initials_of(name) == initials
+
+
+def test_the_indexes_that_a_search_walks_are_there(world: World) -> None:
+    """`careloop migrate --check` does not compare them: a server of collation "C" forgets to name it."""
+    with world.hospital(world.heqing) as session:
+        known = set(session.scalars(text("SELECT indexname FROM pg_indexes WHERE tablename = 'patient'")))
+    assert {"ix_patient_name", "ix_patient_initials", "ix_patient_record_number"} <= known

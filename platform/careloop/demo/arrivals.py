@@ -81,11 +81,10 @@ def _message(event: str, person: tuple[str, str, str], at: datetime, *, left: bo
     stay[:4] = ["PV1", "1", "I", "心内科二病区^^21"]
     stay[7], stay[10], stay[19] = "D021^贾卫平", "心内科", f"V{number}"
     stay[36], stay[44], stay[45] = "1" if left else "", admitted, clock if left else ""
+    header = ["MSH", "^~\\&", SYSTEM, "河清", "CARELOOP", "HQ", clock, "", f"ADT^{event}"]
+    header += [f"{event}{number}{clock}", "P", "2.5", *[""] * 5, "UNICODE UTF-8"]
     segments = [
-        "|".join(
-            ("MSH|^~\\&", SYSTEM, "河清", "CARELOOP", "HQ", clock, "", f"ADT^{event}")
-            + (f"{event}{number}{clock}", "P", "2.5", "", "", "", "", "", "UNICODE UTF-8")
-        ),
+        "|".join(header),
         f"EVN|{event}|{clock}",
         f"PID|1||{number}^^^HQ^MR||{name}||19570312|M|||||{phone}",
         "|".join(stay),
