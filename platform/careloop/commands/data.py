@@ -71,13 +71,7 @@ def import_(
     ):
         scope = HospitalScope(hospital_of(parts, hospital), Actor.system(BY), "import")
         arrival = intake.Arrival(
-            "command",
-            BY,
-            parts.clock.now(),
-            columns=chosen,
-            accept_header=accept_header,
-            go=not dry_run,
-            hint=False,
+            "command", BY, parts.clock.now(), chosen, accept_header, go=not dry_run, hint=False
         )
         row = taken_in(parts, scope, content, file.name, arrival, quiet=json)
         written = write_rejected(parts, scope, row, None if dry_run else rejected_to)
