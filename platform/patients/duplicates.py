@@ -20,8 +20,9 @@ from patients.models import Patient, PossibleDuplicate
 
 Reason = Literal["same_id_number", "same_name_phone", "same_name_birth"]
 REASONS: tuple[Reason, ...] = get_args(Reason)  # the strongest first
-# From how many patients on joining whole sets beats looking each one up in the indexes.
-MANY = 2_000
+# From how many patients on whole sets are joined. A list of some hundred is slower so in a hospital of a
+# million, by a second; without it a hospital that the planner has no statistics of yet waits for minutes.
+MANY = 50
 # A name, a birthday or a number that so many records share says nothing of any two of them: 000000 typed for
 # a number, the first of January for a birthday that nobody knew.
 CROWD = 20
