@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from breaking_rows import due_task
+from canary_arrivals import arrive
 from conftest import MASTER_KEY
 from feedback_cases import case_of
 from sqlalchemy import Engine, select, text
@@ -213,6 +214,7 @@ def _fill(world: World, session: HospitalSession, marks: Marks, agent: Actor) ->
     issue(session, close_month(session, AUGUST, now=NOW).id, now=NOW)
     make_report(session, AUGUST, by="何琳", now=NOW)
     _papers(world, session, marks, patients[2])
+    arrive(world, session, marks, AUGUST)
 
 
 def _patient(world: World, session: HospitalSession, marks: Marks, n: int) -> Patient:
@@ -346,12 +348,15 @@ TABLES = {
     "grant_id": "statistics_grant",
     "request_id": "subject_request",
     "sample_id": "survey_sample",
+    "pair_id": "possible_duplicate",
+    "merge_id": "patient_merge",
     "key": "ledger_entry",
 }
 CHOICES = {
     "contact_task": "state = 'open'",
     "stored_file": "media_type = 'application/vnd.careloop.upload'",
-    "data_import": "rejected_file_id IS NOT NULL",
+    "data_import": "rejected_file_id IS NOT NULL AND verdicts_file_id IS NOT NULL",
+    "survey_sample": "audience = 'inpatient'",
     "feedback_case": "NOT medical_dispute",
     "patient": "must_not_say_cipher IS NOT NULL",
     "contact_point": "holder = 'patient' AND patient_id IN"

@@ -74,7 +74,7 @@ def words_of(answer: httpx.Response) -> str:
 
 def seen(words: str, marks: Marks) -> list[str]:
     """The numbers and full names of this hospital's patients in a text."""
-    names = re.compile(f"{marks.name}[甲乙丙丁戊己庚辛子丑寅卯]")
+    names = re.compile(f"{marks.name}[甲乙丙丁戊己庚辛壬癸子丑寅卯]")
     return sorted({*marks.numbers().findall(words), *names.findall(words)})
 
 
