@@ -91,11 +91,7 @@ def start(
     wave runs is asked no more; whoever is stored after the start waits for the next wave.
     """
     agreement.require(session, "satisfaction", doing="surveys.wave", now=now)
-    chosen = sorted(set(types))
-    if not chosen or not set(chosen) <= set(TYPES):
-        raise WaveRefused("types")
-    if not LEAST_DAYS <= days <= MOST_DAYS:
-        raise WaveRefused("days")
+    chosen = _checked(types, days)
     month = first_of_month(local_date(now))
     code = session.get_one(Hospital, session.tenant_id).code
     seed = seed or samples.new_seed(code, month)
@@ -129,6 +125,15 @@ def start(
         detail={"types": chosen, "days": days},
     )
     return sample, made
+
+
+def _checked(types: Collection[str], days: int) -> list[str]:
+    chosen = sorted(set(types))
+    if not chosen or not set(chosen) <= set(TYPES):
+        raise WaveRefused("types")
+    if not LEAST_DAYS <= days <= MOST_DAYS:
+        raise WaveRefused("days")
+    return chosen
 
 
 def _open_tasks(session: HospitalSession, sample: SurveySample, days: int, now: datetime) -> Made:
