@@ -132,10 +132,27 @@ def unreadable(found: Mapping[str, Any]) -> str:
     return _(template) % dict(found) if template else str(found["code"])
 
 
-def summary(values: Mapping[str, str], before: Mapping[str, str] | None = None) -> str:
-    """A row's masked fields in one line; beside what is stored only those that become different."""
-    shown = values if not before else {f: value for f, value in values.items() if before.get(f) != value}
-    return " · ".join(f"{labels.of(FIELDS, field)} {_value(field, value)}" for field, value in shown.items())
+# How a row stands in a table: who it is, how to reach them, the stay, and what was found.
+GROUPS: tuple[tuple[str, ...], ...] = (
+    ("name", "sex", "age", "birth_date", "id_number"),
+    ("phone", "contact_name", "contact_relation", "contact_phone"),
+    ("admitted_on", "discharged_on", "department", "ward"),
+    ("doctor", "diagnosis", "diagnosis_code", "disposition"),
+)
+
+
+def groups(after: Mapping[str, str], before: Mapping[str, str]) -> list[tuple[str, str]]:
+    """A row's masked fields by group: what stands there after the import, and what did before if that
+    differs."""
+    shown = []
+    for fields in GROUPS:
+        now, was = _line(fields, after or before), _line(fields, before)
+        shown.append((now, was if before and after and was != now else ""))
+    return shown
+
+
+def _line(fields: tuple[str, ...], values: Mapping[str, str]) -> str:
+    return " · ".join(_value(field, values[field]) for field in fields if field in values)
 
 
 def _value(field: str, value: str) -> str:
