@@ -112,6 +112,23 @@ SELECT :tenant, uuidv7(), :sample, id, false,
 RETURNING id
 """)
 
+# Who came in undrawn and was stopped since is nobody's next. Every draw took the lowest ranks, and these were
+# not among them: a draw repeated without them is the same.
+_PASS_OVER = text("""
+UPDATE sample_member m
+   SET excluded = CASE WHEN p.merged_at IS NOT NULL THEN 'merged'
+                       WHEN p.restricted_at IS NOT NULL THEN 'restricted'
+                       WHEN s.died THEN 'died' ELSE 'suppressed' END
+  FROM encounter n
+  JOIN patient p ON p.tenant_id = n.tenant_id AND p.id = n.patient_id
+  LEFT JOIN (SELECT patient_id, bool_or(reason = 'deceased') AS died FROM suppression
+              WHERE tenant_id = :tenant AND lifted_at IS NULL GROUP BY patient_id) AS s
+    ON s.patient_id = p.id
+ WHERE m.tenant_id = :tenant AND m.sample_id = :sample AND NOT m.drawn AND m.excluded IS NULL
+   AND n.tenant_id = m.tenant_id AND n.id = m.encounter_id
+   AND (p.merged_at IS NOT NULL OR p.restricted_at IS NOT NULL OR s.patient_id IS NOT NULL)
+""")
+
 _DRAW = text("""
 UPDATE sample_member d SET drawn = true
   FROM (SELECT m.id
@@ -223,12 +240,17 @@ def extend_sample(
 
 
 def take_in(session: HospitalSession, sample: SurveySample, arrived: int) -> None:
-    """Count what has just come into the frame, and draw until the rate is reached."""
+    """Count what has just come into the frame, and draw until the rate is reached.
+
+    Nobody is drawn who was suppressed, restricted or merged since they came in.
+    """
     sample.frame_size += arrived
     wanted = max(0, sample_size(sample.frame_size, sample.rate) - sample.drawn_size)
-    key = {"tenant": session.tenant_id, "sample": sample.id, "seed": sample.seed, "wanted": wanted}
+    key = {"tenant": session.tenant_id, "sample": sample.id}
+    draw = {"seed": sample.seed, "wanted": wanted}
     with whole_sets(session):
-        sample.drawn_size += len(session.execute(_DRAW, key).all())
+        session.execute(_PASS_OVER, key)
+        sample.drawn_size += len(session.execute(_DRAW, key | draw).all())
     session.flush()
 
 
@@ -293,6 +315,7 @@ def has_visits(session: HospitalSession, month: date, audience: Drawn = OUTPATIE
         .where(
             Encounter.tenant_id == session.tenant_id,
             Encounter.kind == audience,
+            Encounter.withdrawn_at.is_(None),
             Encounter.discharged_on >= first,
             Encounter.discharged_on < add_months(first, 1),
         )

@@ -18,7 +18,7 @@ from world import NOW, World
 from foundation.database import HospitalSession
 from foundation.erasure import erase_patient
 from outreach.models import ContactTask
-from patients import service, suppression
+from patients import consent, suppression
 from patients.models import Encounter, Patient
 from revisits import planning
 from surveys import jobs, replay, sample_queries, samples
@@ -64,7 +64,7 @@ def test_every_inpatient_is_drawn_unless_there_is_a_reason(world: World, heqing:
     stopped = discharge(world, heqing, "stopped", MONTH)
     suppression.suppress(heqing, stopped.id, "dispute", source="card", now=AUGUST_NIGHT)
     unwilling = discharge(world, heqing, "unwilling", MONTH)
-    service.record_consent(heqing, unwilling.id, "satisfaction", given=False, source="call", now=AUGUST_NIGHT)
+    consent.record(heqing, unwilling.id, "satisfaction", given=False, source="call", now=AUGUST_NIGHT)
     back = discharge(world, heqing, "taken-back", MONTH)
     heqing.execute(update(Encounter).where(Encounter.patient_id == back.id).values(withdrawn_at=AUGUST_NIGHT))
     discharge(world, heqing, "office", MONTH, contact_type="government")
@@ -149,6 +149,32 @@ def test_a_year_later_the_list_is_the_same_and_says_why(world: World, heqing: Ho
     assert Counter(line.excluded for line in after.values()) == {None: 59, "suppressed": 1}
     again = replay.draw_again(heqing, sample)
     assert (again.identical, again.members, again.draws, again.drawn, again.erased) == (True, 60, 2, 6, 1)
+
+
+def test_nobody_is_drawn_who_was_stopped_after_the_list_was_made(
+    world: World, heqing: HospitalSession
+) -> None:
+    visits(world, heqing, [f"M{n:05d}" for n in range(30)])
+    sample = samples.draw_sample(heqing, MONTH, now=DRAWN_AT, seed="seed")
+    waiting = [line for line in lines(heqing, sample) if not line.drawn]
+    suppressed, dead, restricted, merged = (line.patient_id for line in waiting[:4])
+    assert suppressed is not None
+    assert dead is not None
+    suppression.suppress(heqing, suppressed, "refused", source="card", now=DRAWN_AT)
+    suppression.suppress(heqing, dead, "deceased", source="card", now=DRAWN_AT)
+    heqing.get_one(Patient, (heqing.tenant_id, restricted)).restricted_at = DRAWN_AT
+    heqing.get_one(Patient, (heqing.tenant_id, merged)).merged_at = DRAWN_AT
+    visits(world, heqing, [f"L{n:05d}" for n in range(200)])
+    samples.extend_sample(heqing, MONTH, now=DRAWN_AT + timedelta(days=3))
+    found = dict(
+        heqing.execute(
+            select(Encounter.patient_id, SampleMember.excluded)
+            .join(SampleMember, SampleMember.encounter_id == Encounter.id)
+            .where(Encounter.patient_id.in_([suppressed, dead, restricted, merged]), ~SampleMember.drawn)
+        ).all()
+    )
+    assert found == {suppressed: "suppressed", dead: "died", restricted: "restricted", merged: "merged"}
+    assert replay.draw_again(heqing, sample).identical
 
 
 def test_a_list_that_somebody_changed_is_found_out(world: World, heqing: HospitalSession) -> None:
