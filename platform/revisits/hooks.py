@@ -13,7 +13,7 @@ from foundation.catalogue import among
 from foundation.database import HospitalSession
 from foundation.languages import mark
 from outreach.models import ContactTask
-from outreach.outcomes import on_task_closed
+from outreach.outcomes import Outcome, on_task_closed
 from patients import merging
 from patients.enrolment import CANCELLED, on_ended, on_started
 from patients.suppression import on_lifted, on_suppressed
@@ -44,6 +44,9 @@ LIVE = Live(
 )
 # What a suppressed step was before: an undo brings back exactly that (S4-15).
 SUPPRESSED = "suppressed, was "
+# A step whose call the patient refused by a word on consent, or by a number that may not be called any more.
+# Not "withdrawn": that is a discharge that the hospital took back, which may come to stand again.
+REFUSED = "consent refused"
 
 
 def register() -> None:
@@ -58,7 +61,10 @@ def register() -> None:
 
 def task_closed(session: HospitalSession, task: ContactTask, outcome: str, now: datetime) -> None:
     """The step of a closed task is done, missed or cancelled; what its call answered is scored (D1)."""
-    state = STATE_AFTER[task.state]
+    # A step that the patient withdrew from was not missed by anybody (PIPL 15).
+    refused = outcome == Outcome.WITHDRAWN
+    state = "cancelled" if refused else STATE_AFTER[task.state]
+    because = REFUSED if refused else str(outcome)
     session.execute(
         update(RevisitStep)
         .where(
@@ -66,7 +72,7 @@ def task_closed(session: HospitalSession, task: ContactTask, outcome: str, now: 
             RevisitStep.id == task.source_id,
             RevisitStep.state.in_(OPEN),
         )
-        .values(state=state, cancelled_because=str(outcome) if state == "cancelled" else None)
+        .values(state=state, cancelled_because=because if state == "cancelled" else None)
         .execution_options(synchronize_session="fetch")
     )
     surveys.settle(session, task.id, now=now)

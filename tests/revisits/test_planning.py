@@ -16,13 +16,14 @@ from world import NOW, TODAY, World
 from foundation.calendar import local_day_start
 from foundation.database import HospitalSession
 from foundation.ids import new_id
+from outreach import consent_hooks
 from outreach import tasks as contact_tasks
 from outreach.models import ContactTask, PatientHold
 from outreach.outcomes import Outcome, task_closed
 from outreach.ranks import Rank
-from patients import enrolment, suppression
+from patients import consent, enrolment, suppression, withdrawal
 from patients.models import Encounter, Patient
-from revisits import hooks, jobs, planning
+from revisits import hooks, jobs, planning, withdrawal_hooks
 from revisits.models import RevisitPlan, RevisitStep
 from revisits.schedule import DEFAULT_PLAN, PlanRules, PlanStep, Window, steps_until
 from surveys import service as surveys
@@ -352,3 +353,21 @@ def test_who_leaves_the_programme_is_not_followed(world: World, heqing: Hospital
     assert [(task.state, task.outcome) for task in tasks(heqing, patient)] == [("cancelled", "cancelled")]
     jobs.catch_up(heqing, NOW + DAY)
     assert steps(heqing, patient, "planned", "tasked") == []
+
+
+def test_a_step_that_the_patient_refused_is_cancelled_and_not_missed(
+    world: World, heqing: HospitalSession
+) -> None:
+    consent_hooks.register()
+    patient = world.patient(heqing, discharged_on=TODAY - 7 * DAY)
+    planning.materialise(heqing, TODAY, now=NOW)
+    planning.open_tasks(heqing, now=NOW)
+    consent.withdraw(heqing, patient.id, purpose="care_followup", source="sms", now=NOW)
+    [step] = steps(heqing, patient, "cancelled")
+    assert step.cancelled_because == hooks.REFUSED
+    assert steps(heqing, patient, "missed") == []
+    # A discharge that is taken back and given again brings no call back to somebody who said no.
+    withdrawal_hooks.register()
+    withdrawal.withdraw(heqing, [step.encounter_id], now=NOW)
+    withdrawal.reinstate(heqing, [step.encounter_id], now=NOW)
+    assert [one.id for one in steps(heqing, patient, "cancelled")] == [step.id]
