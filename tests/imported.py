@@ -16,11 +16,10 @@ from foundation import catalogue
 from foundation.database import HospitalSession
 from foundation.ids import new_id
 from outreach.models import Call, ContactTask, PatientHold
-from patients import joining, restriction, suppression
+from patients import consent, joining, restriction, suppression
 from patients.importing import import_file
 from patients.models import ContactPoint, Encounter, Patient, SubjectRequest
 from patients.restriction import Correction
-from patients.service import record_consent
 from revisits import planning
 from revisits.models import RevisitStep
 from surveys.models import Response
@@ -241,7 +240,7 @@ def stopped(session: HospitalSession) -> None:
 
 
 def consented(session: HospitalSession) -> None:
-    record_consent(
+    consent.record(
         session, patient(session, "B2001").id, "satisfaction", given=False, source="paper", now=LATER
     )
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from foundation.languages import gettext, mark
-from patients.labels import PURPOSES
 
+PURPOSES = {
+    "care_followup": mark("Follow-up of care"),
+    "satisfaction": mark("Satisfaction survey"),
+    "complaint": mark("Complaint handling"),
+    "marketing": mark("Marketing"),
+}
 CHANNELS = {
     "all": mark("All channels"),
     "telephone": mark("Telephone"),

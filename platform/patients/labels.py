@@ -105,12 +105,6 @@ PROBLEMS = {
     "bad_id": "Wrong ID number",
     "wrong_number": "A stranger answers this number",
 }
-PURPOSES = {
-    "care_followup": "Follow-up of care",
-    "satisfaction": "Satisfaction survey",
-    "complaint": "Complaint handling",
-    "marketing": "Marketing",
-}
 LAYOUTS = {
     "hqms41": "National inpatient front page (4-1)",
     "inpatient_zh": "Inpatient list with Chinese headings",

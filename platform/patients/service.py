@@ -1,4 +1,4 @@
-"""What can be done to one patient: a wrong number, a yes or a no, something that must not be said."""
+"""What can be done to one patient: a wrong number, something that must not be said."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from sqlalchemy import text, update
 
 from foundation import audit
 from foundation.database import HospitalSession
-from foundation.ids import new_id
 from patients import merging
 from patients.enrolment import enrol
-from patients.models import Consent, ContactPoint, DataProblem, Patient
+from patients.models import ContactPoint, DataProblem, Patient
 from patients.suppression import UnknownPatient
 from tenants.keys import seal
 
@@ -31,13 +30,6 @@ _OF_AGE = text("""
 
 class UnknownNumber(LookupError):
     """No such number in this hospital."""
-
-
-class UnknownPurpose(ValueError):
-    """Not a purpose that consent can be given for."""
-
-
-PURPOSES = ("care_followup", "satisfaction", "complaint", "marketing")
 
 
 def report_wrong_number(session: HospitalSession, contact_point_id: UUID, *, now: datetime) -> list[UUID]:
@@ -75,46 +67,6 @@ def report_wrong_number(session: HospitalSession, contact_point_id: UUID, *, now
         detail={"contact_points": [str(point_id) for point_id in marked]},
     )
     return marked
-
-
-def record_consent(
-    session: HospitalSession,
-    patient_id: UUID,
-    purpose: str,
-    *,
-    given: bool,
-    source: str,
-    evidence: str = "",
-    now: datetime,
-) -> Consent:
-    """Keep a yes or a no to one purpose; the newest holds (PIPL 14, 15).
-
-    Raises `UnknownPurpose`, `UnknownPatient`.
-    """
-    if purpose not in PURPOSES:
-        raise UnknownPurpose(purpose)
-    patient_or_raise(session, patient_id)
-    consent = Consent(
-        tenant_id=session.tenant_id,
-        id=new_id(),
-        patient_id=patient_id,
-        purpose=purpose,
-        given=given,
-        at=now,
-        source=source,
-        evidence=evidence,
-    )
-    session.add(consent)
-    session.flush()
-    audit.record(
-        session,
-        "patients.consent_given" if given else "patients.consent_refused",
-        now=now,
-        subject=f"patient:{patient_id}",
-        reason=purpose,
-        detail={"source": source},
-    )
-    return consent
 
 
 def set_must_not_say(session: HospitalSession, patient_id: UUID, words: str, *, now: datetime) -> Patient:

@@ -19,7 +19,7 @@ from foundation.calendar import local_date, local_day_start
 from foundation.database import HospitalSession
 from foundation.languages import gettext as _
 from foundation.languages import mark
-from patients import labels
+from patients import consent_labels, labels
 from patients.models import Consent, DataImport, Encounter, Enrolment, PatientMerge, Suppression
 from tenants.models import Department
 from tenants.rights import Action
@@ -184,7 +184,7 @@ def _consents(session: HospitalSession, patient_id: UUID) -> list[Entry]:
             at=row.at,
             kind="consent",
             title=_("Consent given") if row.given else _("Consent refused"),
-            detail=labels.of(labels.PURPOSES, row.purpose),
+            detail=consent_labels.of(consent_labels.PURPOSES, row.purpose),
             tone="good" if row.given else "warn",
         )
         for row in rows

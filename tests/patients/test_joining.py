@@ -19,7 +19,7 @@ from foundation.database import HospitalSession
 from foundation.ids import new_id
 from foundation.web.errors import UserMistake
 from outreach.models import ContactTask, PatientHold
-from patients import duplicates, joining, restriction, suppression
+from patients import consent, duplicates, joining, restriction, suppression
 from patients.models import (
     ContactPoint,
     Encounter,
@@ -30,7 +30,7 @@ from patients.models import (
     RecordAlias,
     Suppression,
 )
-from patients.service import record_consent, set_must_not_say
+from patients.service import set_must_not_say
 from revisits import planning
 from revisits.models import RevisitStep
 from tenants.keys import unseal
@@ -107,7 +107,7 @@ def person_with(world: World, session: HospitalSession, has: dict[str, Any]) -> 
         point = session.scalars(select(ContactPoint).where(ContactPoint.patient_id == patient.id)).one()
         point.holder, point.relation = "contact", "daughter"
     if has["consent"] is not None:
-        record_consent(session, patient.id, "satisfaction", given=has["consent"], source="paper", now=NOW)
+        consent.record(session, patient.id, "satisfaction", given=has["consent"], source="paper", now=NOW)
     session.flush()
     plan(session)
     for reason in has["stops"]:
