@@ -41,7 +41,10 @@ def ages(session: HospitalSession, now: datetime) -> list[FeedAge]:
     ).all()
     last_file = session.scalar(
         select(func.max(DataImport.imported_at)).where(
-            DataImport.tenant_id == session.tenant_id, DataImport.source.in_(FILES)
+            DataImport.tenant_id == session.tenant_id,
+            DataImport.source.in_(FILES),
+            # A list that waits, failed or was undone is no sign of life.
+            DataImport.state == "done",
         )
     )
     found = [_age(row, now, None if row.kind != "file" else last_file) for row in rows]

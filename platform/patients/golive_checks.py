@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from foundation.database import HospitalSession
 from foundation.languages import format_datetime, mark, ngettext
@@ -24,10 +24,14 @@ def register() -> None:
 
 
 def feed(session: HospitalSession, now: datetime) -> Finding:
-    """At least one list came in, and lately."""
-    own = DataImport.tenant_id == session.tenant_id
-    last = session.scalar(select(func.max(DataImport.imported_at)).where(own))
-    count = session.scalar(select(func.count()).where(own))
+    """At least one list came in, and lately; one that waits, failed or was undone brought nothing."""
+    came = and_(
+        DataImport.tenant_id == session.tenant_id,
+        DataImport.state == "done",
+        DataImport.rows > DataImport.rejected,
+    )
+    last = session.scalar(select(func.max(DataImport.imported_at)).where(came))
+    count = session.scalar(select(func.count()).select_from(DataImport).where(came))
     if last is None:
         return Finding("red", _("No list has been imported yet."), IMPORTS)
     at = format_datetime(last)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from adt_messages import adt, bundle
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from world import NOW, World
 
 from careloop import wiring
 from foundation.database import HospitalSession
-from patients import feed_inbox, feed_queries
+from patients import feed_inbox, feed_queries, golive_checks
 from patients.importing import import_file
 from patients.models import (
     DataImport,
@@ -272,3 +272,16 @@ def test_ages_say_what_came_and_what_is_silent(heqing: HospitalSession) -> None:
     (feed,) = feed_queries.ages(heqing, NOW + timedelta(hours=3))
     assert (feed.kind, feed.name, feed.late) == ("hl7", "mllp", False)
     assert feed.age == timedelta(hours=3)
+
+
+def test_only_a_list_whose_rows_came_in_is_a_sign_of_life(heqing: HospitalSession) -> None:
+    def told() -> tuple[str, list[str]]:
+        colour = golive_checks.feed(heqing, NOW).tone
+        return colour, [one.kind for one in feed_queries.ages(heqing, NOW)]
+
+    content = "病案号,姓名,出院日期,联系电话\nA1,张建国,2026-09-01,13812345678\n".encode()
+    import_file(heqing, content, "list.csv", by="陈静", now=NOW)
+    assert told() == ("green", ["file"])
+    for state in ("mapping", "checked", "running", "failed", "undone"):
+        heqing.execute(update(DataImport).values(state=state))
+        assert told() == ("red", []), state
