@@ -16,15 +16,15 @@ SYSTEM = PlatformScope(Actor.system("test"), "test")
 assert jobs.load(), "what the worker can do is known once this is imported"
 
 
-def run_imports(parts: Runtime) -> int:
-    """Run what is queued until nothing is left; returns how many runs there were."""
+def run_imports(parts: Runtime, name: str = intake.RUN_JOB) -> int:
+    """Run what is queued under this name until nothing is left; returns how many runs there were."""
     runtime.install(parts)
     ran = 0
     while True:
         with parts.database.platform(SYSTEM) as session:
             waiting = session.scalars(
                 select(OutboxMessage)
-                .where(OutboxMessage.sent_at.is_(None), OutboxMessage.job == intake.RUN_JOB)
+                .where(OutboxMessage.sent_at.is_(None), OutboxMessage.job == name)
                 .order_by(OutboxMessage.id)
             ).all()
             for message in waiting:

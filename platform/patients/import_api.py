@@ -21,7 +21,7 @@ from foundation.masking import mask_numbers
 from foundation.web import cursors
 from foundation.web.api import TROUBLES, Trouble
 from foundation.web.errors import NotFound
-from patients import intake, intake_labels, mapping, queries, undoing
+from patients import intake, intake_labels, mapping, queries, undo_run
 from patients.intake_actions import LARGEST_BODY, found, readable, received
 from patients.intake_pages import rejected_file, verdicts_file
 from patients.models import DataImport
@@ -203,9 +203,11 @@ def stop(code: FromPath[str], import_id: FromPath[UUID], visit: NamedDependency[
     responses=TROUBLES,
 )
 def undo(code: FromPath[str], import_id: FromPath[UUID], visit: NamedDependency[Visit]) -> ImportState:
-    """Take away what it made and put back what it changed; 422 with what was built on it since."""
+    """Take away what it made and put back what it changed; 422 with what was built on it since. A large one
+    is undone in the background: it stays `done`, with the phase `undoing`, until it is `undone`.
+    """
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session, found():
-        undoing.undo(session, import_id, now=visit.now)
+        undo_run.ask(session, import_id, now=visit.now)
         return told(code, _one(session, import_id))
 
 

@@ -20,7 +20,7 @@ from foundation import audit
 from foundation.languages import gettext as _
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import redirect
-from patients import intake, labels, undoing
+from patients import intake, labels, undo_run
 from patients.feeds.files import MAX_BYTES
 from patients.feeds.messages import UnreadableFile
 from tenants.rights import Action
@@ -102,8 +102,9 @@ def discard_import(code: FromPath[str], import_id: FromPath[UUID], visit: NamedD
 def undo_import(code: FromPath[str], import_id: FromPath[UUID], visit: NamedDependency[Visit]) -> Redirect:
     """Take an import back, as long as nothing was built on it."""
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session, found():
-        undoing.undo(session, import_id, now=visit.now)
-    return redirect(f"/h/{code}/imports/{import_id}", notice=_("The import was undone."))
+        over = undo_run.ask(session, import_id, now=visit.now)
+    notice = _("The import was undone.") if over else _("The import is being undone.")
+    return redirect(f"/h/{code}/imports/{import_id}", notice=notice)
 
 
 def received(file: UploadFile | None) -> tuple[str, bytes]:

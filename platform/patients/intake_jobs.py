@@ -9,7 +9,7 @@ from foundation import runtime
 from foundation.database import HospitalSession
 from foundation.scope import HospitalScope
 from foundation.work import job
-from patients import intake, intake_run
+from patients import intake, intake_run, undo_run
 
 AT_MOST_MINUTES = 120
 HINTS = 5
@@ -22,11 +22,19 @@ def import_run(scope: HospitalScope, _now: datetime, import_id: str) -> None:
     intake_run.run(parts.database, scope, UUID(import_id), clock=parts.clock)
 
 
+@job(undo_run.JOB, minutes=AT_MOST_MINUTES)
+def import_undo(session: HospitalSession, now: datetime, import_id: str) -> None:
+    """Undo one large import."""
+    undo_run.run(session, UUID(import_id), now=now)
+
+
 @job("patients.imports_due", every="* * * * *")
 def imports_due(session: HospitalSession, now: datetime) -> None:
     """Hint at files whose worker was killed, or whose hint was lost."""
     for import_id in intake_run.due(session, now=now)[:HINTS]:
         intake.queue(session, import_id, now=now)
+    for import_id in undo_run.due(session)[:HINTS]:
+        undo_run.queue(session, import_id, now=now)
 
 
 @job("patients.drop_uploads", every="25 * * * *")

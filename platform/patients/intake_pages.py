@@ -27,6 +27,7 @@ from patients import (
     mapping,
     mapping_pages,
     queries,
+    undo_run,
     undoing,
 )
 from patients.models import DataImport
@@ -71,7 +72,8 @@ def import_page(
         shown = intake.shown(session, row)
         if row.state == "mapping":
             values = _mapping_values(session, row, shown)
-        if row.state == "done" and visit.support is None:
+        undone_now = undo_run.is_undoing(row)
+        if row.state == "done" and not undone_now and visit.support is None:
             values = {"blocks": undoing.blocks(session, import_id, now=visit.now)}
     return page(
         "patients/import.html",
@@ -86,6 +88,7 @@ def import_page(
         base=f"/h/{code}/imports/{row.id}",
         labels=labels,
         words=intake_labels,
+        undoing=undone_now,
         may_change=visit.support is None,
         **values,
     )
@@ -108,9 +111,11 @@ def import_progress(
     """How far it is, asked again and again by the page; when it is over the page loads anew."""
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
         row = _one(session, import_id)
+    undone_now = undo_run.is_undoing(row)
     return fragment(
         "patients/_import_progress.html",
-        headers=None if row.state in intake.AT_WORK else REFRESH,
+        headers=None if undone_now or row.state in intake.AT_WORK else REFRESH,
+        undoing=undone_now,
         row=row,
         base=f"/h/{code}/imports/{row.id}",
         labels=labels,

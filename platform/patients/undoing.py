@@ -147,7 +147,8 @@ def undo(session: HospitalSession, import_id: UUID, *, now: datetime) -> Undone:
             done = _take_back(session, scope)
     except IntegrityError as error:
         raise UserMistake(_("Something newer stands on what this list brought.")) from error
-    row.state, row.undone_at, row.undone_by = "undone", now, session.scope.actor.name
+    row.state, row.phase, row.undone_at = "undone", "", now
+    row.undone_by = row.undone_by or session.scope.actor.name  # who asked, where a worker does it
     session.flush()
     audit.record(
         session,

@@ -112,6 +112,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "patients.merged": ("data", mark("Two records of a patient merged")),
     "patients.merge_undone": ("data", mark("Merge of two records undone")),
     "patients.import_undone": ("data", mark("Import undone")),
+    "patients.import_undo_asked": ("data", mark("Undo of an import asked for")),
     "patients.encounter_withdrawn": ("data", mark("Discharge taken back by the hospital")),
     "patients.encounter_reinstated": ("data", mark("Discharge given again by the hospital")),
     "patients.feed_changed": ("data", mark("Expectation of a data feed changed")),

@@ -15,6 +15,8 @@ from world import World
 
 from foundation.audit import AuditEvent
 from foundation.database import Database
+from foundation.outbox import OutboxMessage
+from patients import consent, intake_jobs, undo_run
 from patients.models import ColumnLayout, DataImport, Encounter
 
 KNOWN = "病案号,姓名,出院日期,联系电话\n"
@@ -163,6 +165,54 @@ def test_what_was_done_is_undone_from_the_page(admin: Browser, world: World) -> 
     assert state(world, address) == "undone"
     with world.hospital(world.heqing) as session:
         assert session.scalar(select(func.count()).select_from(Encounter)) == 0
+
+
+def test_a_large_list_is_undone_by_the_worker_once_whoever_dies(
+    admin: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo_run, "AT_ONCE", 4)
+    address = imported(admin, KNOWN + LIST)
+    for _click in range(2):
+        assert admin.post(f"{address}/undo").status_code == 303
+    assert state(world, address) == "done"
+    page = text_of(admin, address)
+    assert "正在撤销" in page
+    assert "撤销这次导入" not in page
+    assert "正在撤销" in text_of(admin, "/h/heqing/imports")
+    piece = admin.get(f"{address}/progress", headers={"HX-Request": "true"})
+    assert "<progress" in piece.text
+    assert "hx-refresh" not in piece.headers
+    with world.hospital(world.heqing) as session:
+        hints = list(session.scalars(select(OutboxMessage).where(OutboxMessage.job == undo_run.JOB)))
+        assert len(hints) == 1, "two clicks are one"
+        hints[0].sent_at = admin.runtime.clock.now()  # its worker was killed
+    with world.hospital(world.heqing) as session:
+        intake_jobs.imports_due(session, admin.runtime.clock.now())
+    assert run_imports(admin.runtime, undo_run.JOB) == 1
+    assert state(world, address) == "undone"
+    assert admin.get(f"{address}/progress", headers={"HX-Request": "true"}).headers["hx-refresh"] == "true"
+    assert "陈静" in text_of(admin, address), "who asked"
+    with world.hospital(world.heqing) as session:
+        assert session.scalar(select(func.count()).select_from(Encounter)) == 0
+        assert undo_run.due(session) == []
+
+
+def test_what_is_built_while_an_undo_waits_stops_it_and_is_said(
+    admin: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo_run, "AT_ONCE", 4)
+    address = imported(admin, KNOWN + LIST)
+    admin.post(f"{address}/undo")
+    with world.hospital(world.heqing) as session:
+        patient_id = session.scalars(select(Encounter.patient_id)).first()
+        assert patient_id is not None
+        consent.withdraw(session, patient_id, source="sms", now=admin.runtime.clock.now())
+    assert "正在撤销该次导入" in text_of(admin, address)
+    run_imports(admin.runtime, undo_run.JOB)
+    assert state(world, address) == "done"
+    page = text_of(admin, address)
+    assert "正在撤销" not in page
+    assert "同意" in page
 
 
 @pytest.mark.parametrize("content", [STRANGE + LIST, KNOWN + LIST, KNOWN])
