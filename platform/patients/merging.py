@@ -85,6 +85,7 @@ _FORGET_STALE = text("""
         WHERE e.tenant_id = :tenant_id AND e.patient_id = i.patient_id AND e.discharged_on > i.as_of
           AND e.withdrawn_at IS NULL)
 """)
+# Who stays the same keeps the moment of the last change: an undo would take a new one for somebody's hand.
 _CHANGED_PATIENTS = text("""
     UPDATE patient p
     SET name = CASE WHEN i.name = '' THEN p.name ELSE i.name END,
@@ -95,6 +96,11 @@ _CHANGED_PATIENTS = text("""
         id_number_index = coalesce(i.id_number_index, p.id_number_index), updated_at = :now
     FROM import_person i
     WHERE NOT i.is_new AND p.tenant_id = :tenant_id AND p.id = i.patient_id
+      AND (p.name, p.initials, p.sex, p.birth_date, p.age_years, p.id_number_index) IS DISTINCT FROM (
+          CASE WHEN i.name = '' THEN p.name ELSE i.name END,
+          CASE WHEN i.name = '' THEN p.initials ELSE i.initials END, coalesce(i.sex, p.sex),
+          coalesce(i.birth_date, p.birth_date), coalesce(i.age_years, p.age_years),
+          coalesce(i.id_number_index, p.id_number_index))
 """)
 _NUMBERS = """
     INSERT INTO contact_point AS c (tenant_id, id, patient_id, holder, relation, name, number_cipher,
@@ -137,6 +143,7 @@ _CONTACT_STATE = text("""
         LEFT JOIN (
             SELECT e.patient_id, coalesce(CAST(:day AS date), max(e.discharged_on)) AS day FROM encounter e
             WHERE e.tenant_id = :tenant_id AND e.patient_id = ANY (CAST(:patient_ids AS uuid[]))
+              AND e.withdrawn_at IS NULL
             GROUP BY e.patient_id) AS d ON d.patient_id = q.id
         WHERE q.tenant_id = :tenant_id AND q.id = ANY (CAST(:patient_ids AS uuid[]))
     ) AS s

@@ -43,6 +43,7 @@ from patients.models import (
     DataImport,
     ImportBefore,
     ImportTrail,
+    Patient,
     PossibleDuplicate,
 )
 from surveys.samples import draw_sample
@@ -204,3 +205,14 @@ def test_nobody_undoes_another_hospitals_import(world: World, session: HospitalS
     assert session.scalar(select(func.count()).select_from(PossibleDuplicate)) == 0
     assert session.scalar(select(func.count()).select_from(LedgerEntry)) == 0
     assert session.scalar(select(func.count()).select_from(Invoice)) == 0
+
+
+def test_a_list_that_says_the_same_of_somebody_is_no_change_by_hand(session: HospitalSession) -> None:
+    first = take(session, row("B2001"))
+    before = session.scalars(select(Patient.updated_at).where(Patient.record_number == "B2001")).one()
+    second = take(session, row("B2001", stay=2, since="2026-09-13", left="2026-09-14"), at=LATER)
+    after = session.scalars(select(Patient.updated_at).where(Patient.record_number == "B2001")).one()
+    assert after == before
+    undoing.undo(session, second, now=LATER)
+    assert undoing.blocks(session, first, now=LATER) == []
+    undoing.undo(session, first, now=LATER)
