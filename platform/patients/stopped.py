@@ -1,4 +1,5 @@
-"""Whom no list may change or bring back: patients who had themselves restricted or erased (PIPL 47).
+"""Whom no list may change or bring back: patients who had themselves restricted or erased (PIPL 47), and
+organisations (S1-1), which are written down by hand: no list of patients may overwrite one.
 
 A restricted patient is still known, so a list does not bring the person back under another record number
 either: not by the same ID number, nor by the same name with one of the same telephone numbers.
@@ -42,7 +43,8 @@ def index_of(key: DataKey, record_number: str) -> bytes:
 @dataclass(frozen=True, slots=True)
 class Stopped:
     """What an import leaves alone: of restricted patients the record numbers (`plain_number`), the keyed
-    indexes of ID numbers and, with the name, of telephone numbers; of erased ones the index of the number.
+    indexes of ID numbers and, with the name, of telephone numbers; of erased ones the index of the number;
+    of organisations the numbers as they are stored.
     """
 
     numbers: frozenset[str]
@@ -50,10 +52,11 @@ class Stopped:
     names: frozenset[str]
     phones: frozenset[tuple[str, bytes]]
     erased: frozenset[bytes]
+    organisations: frozenset[str]
 
     def __bool__(self) -> bool:
         """Whether there is anybody to leave alone."""
-        return bool(self.numbers or self.erased)
+        return bool(self.numbers or self.erased or self.organisations)
 
     def reason(self, key: DataKey, record: Record) -> Reason | None:
         """Why this row is rejected, or None."""
@@ -61,6 +64,8 @@ class Stopped:
             return "restricted_on_request"
         if self.erased and index_of(key, record.record_number) in self.erased:
             return "erased_on_request"
+        if record.record_number in self.organisations:
+            return "number_of_organisation"
         return None
 
     def _is_restricted(self, key: DataKey, record: Record) -> bool:
@@ -77,7 +82,7 @@ class Stopped:
 
 
 def stopped(session: HospitalSession) -> Stopped:
-    """The patients of the hospital whom no list may change or bring back; three statements, however many."""
+    """Whom no list of the hospital may change or bring back; four statements, however many."""
     rows = session.execute(
         select(
             Patient.id,
@@ -106,6 +111,14 @@ def stopped(session: HospitalSession) -> Stopped:
         .join(Patient, (Patient.tenant_id == RecordAlias.tenant_id) & (Patient.id == RecordAlias.patient_id))
         .where(RecordAlias.tenant_id == session.tenant_id, Patient.restricted_at.is_not(None))
     ).all()
+    alias = select(RecordAlias.record_number).join(
+        Patient, (Patient.tenant_id == RecordAlias.tenant_id) & (Patient.id == RecordAlias.patient_id)
+    )
+    organisations = session.scalars(
+        select(Patient.record_number)
+        .where(Patient.tenant_id == session.tenant_id, Patient.contact_type != "patient")
+        .union(alias.where(RecordAlias.tenant_id == session.tenant_id, Patient.contact_type != "patient"))
+    )
     known = [row.record_number for row in (*kept, *(alias for alias in aliases if alias.erased_at is None))]
     return Stopped(
         numbers=frozenset(map(plain_number, known)),
@@ -115,6 +128,7 @@ def stopped(session: HospitalSession) -> Stopped:
         erased=frozenset(
             row.record_index for row in (*rows, *aliases) if row.erased_at is not None and row.record_index
         ),
+        organisations=frozenset(organisations),
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import func, select
 from world import NOW, World
 
+from foundation import files
 from foundation.database import HospitalSession
+from foundation.ids import new_id
+from foundation.languages import gettext
 from patients import importing, restriction
-from patients.models import Patient
+from patients.models import Patient, RecordAlias
 from patients.stopped import plain_number
 from tenants.keys import data_key
 
@@ -21,7 +24,7 @@ WIDE = str.maketrans({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
 
 def imported(session: HospitalSession, *rows: str) -> importing.ImportReport:
     content = "\n".join([HEADER, *(f"{row},2026-09-01,2026-09-10,骨科,1" for row in rows)]).encode()
-    return importing.import_file(session, content, "a.csv", by="t", now=NOW)
+    return importing.import_file(session, content, "a.csv", by="t", now=NOW, translate=gettext)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +73,28 @@ def test_a_number_that_holds_a_hyphen_stays_whole(number: str) -> None:
 def test_every_spelling_is_one_number(number: str, stay: int) -> None:
     for spelt in (number.lower(), f" {number} ", number.translate(WIDE), f"{number}-{stay}"):
         assert plain_number(spelt) == number
+
+
+def test_no_list_overwrites_an_organisation_and_the_other_hospital_has_its_own(world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        centre = world.patient(
+            session, name="社和社区卫生服务中心", record_number="ORG-0001", contact_type="community_centre"
+        )
+        session.add(
+            RecordAlias(
+                tenant_id=session.tenant_id, id=new_id(), patient_id=centre.id, record_number="GOV/7",
+                why="merge", created_at=NOW,
+            )
+        )  # fmt: skip
+        session.flush()
+        people = ("李秀英,ORG-0001,,13812345678,", "王芳,GOV/7,,13812345679,", "陈刚,C100001,,13812345670,")
+        report = imported(session, *people)
+        assert (report.reject_reasons, report.created) == ({"number_of_organisation": 2}, 1)
+        assert report.verdicts_file_id is not None
+        told = files.get(session, data_key(session), report.verdicts_file_id)[1].decode()
+        assert told.count("该病案号属于合作单位") == 2
+        session.refresh(centre)
+        assert centre.name == "社和社区卫生服务中心"
+        assert session.scalar(select(func.count()).select_from(Patient)) == 2
+    with world.hospital(world.yunling) as session:
+        assert imported(session, *people).created == 3, "the number of an organisation elsewhere"

@@ -62,6 +62,7 @@ REJECTION_TEXTS: Final[dict[str, str]] = {
     "discharge_before_admission": N_("Discharged before admission"),
     "restricted_on_request": N_("Restricted at the patient's request: not taken in"),
     "erased_on_request": N_("Erased at the patient's request: not taken in again"),
+    "number_of_organisation": N_("This number belongs to an organisation"),
 }
 
 WARNING_TEXTS: Final[dict[str, str]] = {

@@ -23,9 +23,10 @@ Reason = Literal[
     "no_record_number",
     "bad_discharge_date",
     "discharge_before_admission",
-    # Found out beside the hospital's own rows (patients.restriction), not in the file alone.
+    # Found out beside the hospital's own rows (patients.stopped), not in the file alone.
     "restricted_on_request",
     "erased_on_request",
+    "number_of_organisation",
 ]
 _OLDEST = 125  # completed years; a birth date beyond it is a slip of the pen
 
