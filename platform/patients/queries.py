@@ -69,7 +69,8 @@ class PatientCard:
 
     `numbers` holds only those that may be dialled, in the order in which to try them: the patient's own
     first; under 14 (PIPL 31) the contact person's alone. `all_numbers` holds the others, too. `encounter` is
-    the one asked for or the latest; `age` is in completed years.
+    the one asked for or the latest; `age` is in completed years. `taken_back` are the stays and visits that
+    the hospital withdrew: they count nowhere, and the patient's page shows them as such.
     """
 
     id: UUID
@@ -91,6 +92,7 @@ class PatientCard:
     answered_by: str | None
     dialect: str | None
     preferred_part: str | None
+    taken_back: tuple[EncounterOnCard, ...] = ()
 
 
 def shown_card(session: HospitalSession, patient_id: UUID, *, today: date) -> PatientCard:
@@ -112,7 +114,7 @@ def card(
     Raises `patients.suppression.UnknownPatient`.
     """
     patient = patient_or_raise(session, patient_id)
-    encounters = _encounters(session, patient_id)
+    encounters, taken_back = _encounters(session, patient_id)
     shown = next((e for e in encounters if e.id == encounter_id), encounters[0] if encounters else None)
     day = today or (shown.discharged_on if shown else None)
     minor = _is_minor(patient, day)
@@ -130,6 +132,7 @@ def card(
         contact_state=patient.contact_state,
         encounter=shown,
         encounters=encounters,
+        taken_back=taken_back,
         numbers=tuple(number for number in numbers if number.may_dial),
         all_numbers=numbers,
         suppressed_for=tuple(active_reasons(session, patient_id)),
@@ -319,35 +322,38 @@ def _line(row: RowMapping) -> PatientLine:
     )
 
 
-def _encounters(session: HospitalSession, patient_id: UUID) -> tuple[EncounterOnCard, ...]:
+def _encounters(
+    session: HospitalSession, patient_id: UUID
+) -> tuple[tuple[EncounterOnCard, ...], tuple[EncounterOnCard, ...]]:
+    """The stays and visits, the latest first; those that stand and those that were taken back."""
     query = (
         select(Encounter, Department.name)
         .outerjoin(
             Department,
             (Department.tenant_id == Encounter.tenant_id) & (Department.id == Encounter.department_id),
         )
-        .where(
-            Encounter.tenant_id == session.tenant_id,
-            Encounter.patient_id == patient_id,
-            Encounter.withdrawn_at.is_(None),
-        )
+        .where(Encounter.tenant_id == session.tenant_id, Encounter.patient_id == patient_id)
         .order_by(Encounter.discharged_on.desc(), Encounter.id.desc())
     )
-    return tuple(
-        EncounterOnCard(
-            id=row.id,
-            kind=row.kind,
-            department=department or "",
-            ward=row.ward,
-            doctor=row.doctor,
-            diagnosis=row.diagnosis,
-            diagnosis_code=row.diagnosis_code,
-            admitted_on=row.admitted_on,
-            discharged_on=row.discharged_on,
-            disposition=row.disposition,
-            admission_count=row.admission_count,
-        )
-        for row, department in session.execute(query)
+    rows = session.execute(query).all()
+    standing = tuple(_stay(row, department) for row, department in rows if row.withdrawn_at is None)
+    gone = tuple(_stay(row, department) for row, department in rows if row.withdrawn_at is not None)
+    return standing, gone
+
+
+def _stay(row: Encounter, department: str | None) -> EncounterOnCard:
+    return EncounterOnCard(
+        id=row.id,
+        kind=row.kind,
+        department=department or "",
+        ward=row.ward,
+        doctor=row.doctor,
+        diagnosis=row.diagnosis,
+        diagnosis_code=row.diagnosis_code,
+        admitted_on=row.admitted_on,
+        discharged_on=row.discharged_on,
+        disposition=row.disposition,
+        admission_count=row.admission_count,
     )
 
 

@@ -53,7 +53,8 @@ SELECT p.id, p.name, p.record_number, p.contact_type, p.contact_state, n.name AS
   LEFT JOIN contact_point n ON n.tenant_id = p.tenant_id AND n.patient_id = p.id AND n.holder = 'contact'
   LEFT JOIN LATERAL (
        SELECT discharged_on FROM encounter
-        WHERE tenant_id = p.tenant_id AND patient_id = p.id AND kind = 'cooperation' LIMIT 1) AS e ON true
+        WHERE tenant_id = p.tenant_id AND patient_id = p.id AND kind = 'cooperation'
+          AND withdrawn_at IS NULL ORDER BY discharged_on DESC LIMIT 1) AS e ON true
   LEFT JOIN LATERAL (
        SELECT index_value, completed_at FROM response
         WHERE tenant_id = p.tenant_id AND patient_id = p.id AND state IN ('complete', 'partial')

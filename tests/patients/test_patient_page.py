@@ -18,7 +18,7 @@ from foundation.ids import new_id
 from outreach import timeline as outreach_timeline
 from outreach.ranks import Rank
 from outreach.tasks import TaskRequest, make_tasks
-from patients import joining, preferences, timeline
+from patients import joining, preferences, queries, timeline, withdrawal
 from patients.models import Patient, RecordAlias
 from patients.timeline import Entry
 from tenants.keys import unseal
@@ -181,3 +181,29 @@ def test_a_program_searches_by_post_and_sees_masks(admin: Browser, world: World)
         == 404
     )
     assert admin.get(f"/api/v1/h/heqing/patients/{patient.id}").json()["dialect"] == "wu"
+
+
+def test_a_stay_that_the_hospital_took_back_is_shown_as_such_and_counts_nowhere(
+    admin: Browser, world: World
+) -> None:
+    with world.hospital(world.heqing) as session:
+        patient = world.patient(session)
+        [stay] = queries.card(session, patient.id).encounters
+        withdrawal.withdraw(session, [stay.id], now=NOW)
+        session.flush()
+        card = queries.card(session, patient.id)
+        assert (card.encounter, card.encounters, card.taken_back) == (None, (), (stay,))
+    stays = admin.get(f"/h/heqing/patients/{patient.id}").text.split("<tbody>")
+    assert any("已撤销" in part and "住院" in part for part in stays)
+
+
+def test_an_organisation_is_not_asked_for_a_dialect(admin: Browser, world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        person = world.patient(session)
+        centre = world.patient(session, contact_type="community_centre")
+    assert 'name="dialect"' in admin.get(f"/h/heqing/patients/{person.id}").text
+    page = admin.get(f"/h/heqing/patients/{centre.id}").text
+    assert 'name="dialect"' not in page
+    assert 'name="preferred_part"' in page
+    assert "诊疗随访<br>" not in page
+    assert "满意度调查<br>" in page, "its contact person may refuse to be asked"
