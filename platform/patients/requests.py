@@ -331,6 +331,7 @@ def _has_died(session: HospitalSession, patient_id: UUID) -> bool:
             Encounter.tenant_id == session.tenant_id,
             Encounter.patient_id == patient_id,
             Encounter.disposition == "died",
+            Encounter.withdrawn_at.is_(None),
         )
     )
     return "deceased" in suppression.active_reasons(session, patient_id) or bool(session.scalar(select(died)))

@@ -285,3 +285,16 @@ def test_only_a_list_whose_rows_came_in_is_a_sign_of_life(heqing: HospitalSessio
     for state in ("mapping", "checked", "running", "failed", "undone"):
         heqing.execute(update(DataImport).values(state=state))
         assert told() == ("red", []), state
+
+
+def test_a_message_under_the_number_of_an_organisation_is_rejected_with_the_reason(
+    world: World, heqing: HospitalSession
+) -> None:
+    centre = world.patient(heqing, name="社和社区卫生服务中心", record_number="H0009", contact_type="company")
+    heqing.flush()
+    [answer] = send(heqing, adt("A03", "20260908103000", number="H0009", discharged="20260908100000"))
+    assert states([answer]) == ["rejected"]
+    stored = heqing.scalars(select(FeedMessage)).one()
+    assert (stored.state, stored.reason) == ("rejected", "number_of_organisation")
+    heqing.refresh(centre)
+    assert centre.name == "社和社区卫生服务中心"

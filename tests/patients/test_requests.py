@@ -104,6 +104,10 @@ def test_near_relatives_ask_for_the_dead_only(world: World) -> None:
         patient = world.patient(session)
         with pytest.raises(UserMistake):
             asked(session, patient, "copy", requester="relative")
+        stay = session.scalars(select(Encounter).where(Encounter.patient_id == patient.id)).one()
+        stay.disposition, stay.withdrawn_at = "died", NOW
+        with pytest.raises(UserMistake):  # the hospital took back what said so
+            asked(session, patient, "copy", requester="relative")
         suppression.suppress(session, patient.id, "deceased", source="card", now=NOW)
         assert asked(session, patient, "copy", requester="relative").state == "open"
 
