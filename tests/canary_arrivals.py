@@ -29,7 +29,9 @@ from surveys import samples, waves
 class Marks(Protocol):
     """What is unmistakable about one hospital's patients."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The family name of all of them."""
 
     def number(self, n: int) -> str:
         """The nth mobile number."""
