@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 from world import World, build_world
 
 from careloop.migrate import Target, upgrade
+from careloop.models import METADATA
 from foundation.database import Database
 from foundation.embedded import EmbeddedServer, private_folder
 from foundation.encryption import MasterKey
@@ -30,6 +31,7 @@ settings.load_profile("careloop")
 
 MASTER_KEY = MasterKey(b"0123456789abcdef0123456789abcdef")
 TEMPLATE = "template_careloop"
+TABLES = METADATA.tables  # all of them are known, whichever test runs alone
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
 
 

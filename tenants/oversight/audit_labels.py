@@ -65,7 +65,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "patients.number_blocked": ("consent", mark("Number put on the list of numbers not to be called")),
     "patients.number_unblocked": ("consent", mark("Number taken off the list of numbers not to be called")),
     "patients.consents_exported": ("export", mark("Consents exported")),
-    "patients.consent_evidence_read": ("access", mark("Evidence of a consent opened")),
+    "patients.consent_evidence_read": ("export", mark("Evidence of a consent opened")),
     "patients.suppressed": ("consent", mark("Contact stopped")),
     "patients.death_confirmed": ("consent", mark("Death confirmed by a second person")),
     "patients.suppression_broken": ("consent", mark("Stopped contacts found not to be stopped")),

@@ -27,8 +27,10 @@ from foundation.languages import gettext, speaking
 from foundation.outbox import OutboxMessage
 from foundation.scope import Actor, PlatformScope
 from foundation.web.access import PUBLIC
+from patients import consent
 from patients.importing import import_file
 from reporting.monthly import make_report
+from surveys import samples
 from tenants.identity import signin
 from tenants.keys import data_key
 from tenants.labels import SIGNIN_RESULTS
@@ -168,8 +170,13 @@ def lived(world: World, browser: Browser) -> dict[str, str]:
             session, data_key(session), name="a.pdf", media_type="application/pdf", content=b"%PDF", now=NOW
         )
         session.execute(update(ProcessingAgreement).values(document_file_id=signed))
+        said = consent.record(
+            session, world.patient(session).id, "marketing", given=True, source="paper",
+            evidence="签字单", evidence_file_id=signed, now=NOW,
+        )  # fmt: skip
         content = (ROOT / "platform/careloop/samples/heqing_discharges_202609.csv").read_bytes()
         found = import_file(session, content, "a.csv", by="何琳", now=OCTOBER_4, translate=gettext).as_dict()
+        drawn = samples.draw_sample(session, SEPTEMBER, now=OCTOBER_4, audience="inpatient")
     browser.enter(world.people["operations"])
     assert browser.post("/firm/benchmark/2026-09/run").status_code == 303
     browser.enter(world.people["firm_gm"])
@@ -179,6 +186,9 @@ def lived(world: World, browser: Browser) -> dict[str, str]:
         "month": "2026-09",
         "import_id": str(found["import_id"]),
         "file_id": str(signed),
+        "consent_id": str(said.id),
+        "sample_id": str(drawn.id),
+        "listed": "wrong",
     }
 
 

@@ -127,7 +127,7 @@ def test_a_hospital_that_has_left_keeps_nothing(browser: Browser, world: World) 
 
 @pytest.mark.parametrize(
     "path",
-    ["/h/heqing/patients", "/h/heqing/imports", "/h/heqing/problems", "/api/v1/h/heqing/imports"],
+    ["/h/heqing/patients", "/h/heqing/imports", "/h/heqing/quality/problems", "/api/v1/h/heqing/imports"],
 )
 def test_a_cursor_is_a_row_of_this_hospital(browser: Browser, world: World, path: str) -> None:
     with world.hospital(world.yunling) as session:
