@@ -147,6 +147,7 @@ def test_what_a_role_is_and_owns_is_named(owner: Connection) -> None:
 
 FILLERS = {
     "uuid": "uuidv7()",
+    "uuid[]": "ARRAY[uuidv7()]",
     "text": "'x'",
     "bytea": "'x'::bytea",
     "timestamp with time zone": "now()",
