@@ -14,13 +14,10 @@ from foundation.database import HospitalSession
 from foundation.files import StoredFile
 from foundation.ids import new_id
 from patients import importing
-from patients.feeds.headers import Layout, Visit
-from patients.feeds.records import parse
-from patients.feeds.table import Table
+from patients.feeds.headers import Visit
 from patients.feeds.tables_of_fields import of_fields
+from patients.import_report import ImportReport
 from patients.models import DataImport
-from patients.stopped import stopped
-from tenants.keys import data_key
 
 LAYOUTS = {"hl7": "hl7v2", "fhir": "fhir_r4", "json": "json"}
 COUNTS = ("rows", "created", "updated", "unchanged", "rejected", "suppressed", "enrolled")
@@ -109,7 +106,6 @@ def take(
 ) -> Took:
     """Take in rows of one kind of visit by the one import, and count them on `target`."""
     table, layout = of_fields(rows, visit)
-    rejected = _rejected(session, table, layout)
     part = importing.new_import(
         session, b"", target.file_name, by=target.imported_by, now=now, source=target.source
     )
@@ -121,23 +117,10 @@ def take(
     session.execute(
         delete(StoredFile).where(StoredFile.tenant_id == session.tenant_id, StoredFile.id.in_(files))
     )
-    return Took(counts, rejected)
+    return Took(counts, {row_number - 1: reason for row_number, reason in report.refused.items()})
 
 
-def _rejected(session: HospitalSession, table: Table, layout: Layout) -> dict[int, str]:
-    """Why rows will be rejected, by their place in the list."""
-    parsed, key, known = parse(table, layout), data_key(session), stopped(session)
-    reasons: dict[int, str] = {row.row_number - 1: row.reason for row in parsed.rejected}
-    for record in parsed.records:
-        reason = known.reason(key, record)
-        if reason is not None:
-            reasons[record.row_number - 1] = reason
-    return reasons
-
-
-def _absorb(
-    session: HospitalSession, target: DataImport, part: DataImport, report: importing.ImportReport
-) -> None:
+def _absorb(session: HospitalSession, target: DataImport, part: DataImport, report: ImportReport) -> None:
     """Let the larger import stand for the small one: its counts, its trail, its images."""
     session.flush()
     ids = {"tenant_id": session.tenant_id, "day": target.id, "part": part.id}

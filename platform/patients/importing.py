@@ -18,10 +18,11 @@ from uuid import UUID
 from sqlalchemy import inspect, select, text
 
 from foundation import audit, files
+from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from foundation.encryption import DataKey
 from foundation.ids import new_id
-from patients import duplicates, matching, merging, revivals, staging, trail, verdicts
+from patients import duplicates, matching, merging, other_people, revivals, staging, trail, verdicts
 from patients.enrolment import enrol
 from patients.feeds.files import read_table
 from patients.feeds.headers import Layout, recognise
@@ -30,6 +31,7 @@ from patients.feeds.records import scan
 from patients.feeds.returns import returned_filename, write_rejected
 from patients.feeds.senders import is_other, named_hospital
 from patients.feeds.table import Table
+from patients.import_report import DEATH_TAKEN_BACK, OTHER_HOSPITAL, ImportReport, fill
 from patients.models import (
     ContactPoint,
     DataImport,
@@ -40,18 +42,22 @@ from patients.models import (
     Suppression,
 )
 from patients.preview import Preview, SampleRow
-from patients.stopped import stopped
+from patients.stopped import standing, stopped
 from patients.suppression import suppress_many
 from tenants.keys import data_key
 from tenants.life import agreement
 from tenants.models import Hospital
 
-OTHER_HOSPITAL = "other_hospital"
 ENROLLED_AT_ONCE = 20_000  # patients
+MOST_READINGS = 5
 MEDIA_TYPES = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 WRITTEN = (Patient, ContactPoint, Encounter, Enrolment, Suppression, DataProblem)
 Progress = Callable[[str, int, int], None]
 _SERIALISE = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+
+
+class Unsettled(RuntimeError):
+    """People of the hospital were restricted, erased or merged at every reading: to be tried again later."""
 
 
 def _as_written(message: str) -> str:
@@ -60,58 +66,6 @@ def _as_written(message: str) -> str:
 
 def _unseen(_phase: str, _done: int, _of: int) -> None:
     pass
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What became of a file: rows = created + updated + unchanged + rejected.
-
-    `warnings` and `reject_reasons` count rows by code (`labels`). `import_id` and the ids of files are None
-    after a dry run, `rejected_file_id` also when no row was rejected. `verdicts` (CSV, one line for each row)
-    and `sample` (the first 20 rows) are a dry run's. `alarms` ask for a second look: `other_hospital` with
-    the name that the file gives.
-    """
-
-    rows: int
-    created: int
-    updated: int
-    unchanged: int
-    rejected: int
-    warnings: dict[str, int]
-    reject_reasons: dict[str, int]
-    layout: str
-    visit: str
-    dropped_columns: tuple[str, ...]
-    suppressed: int
-    enrolled: int
-    import_id: UUID | None = None
-    rejected_file_id: UUID | None = None
-    header: tuple[str, ...] = ()
-    verdicts_file_id: UUID | None = None
-    alarms: tuple[dict[str, str], ...] = ()
-    verdicts: bytes = field(default=b"", repr=False)
-    sample: tuple[SampleRow, ...] = field(default=(), repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The counts by name, for the command line and the API; no person's data."""
-        return {
-            "rows": self.rows,
-            "created": self.created,
-            "updated": self.updated,
-            "unchanged": self.unchanged,
-            "rejected": self.rejected,
-            "warnings": self.warnings,
-            "reject_reasons": self.reject_reasons,
-            "layout": self.layout,
-            "visit": self.visit,
-            "dropped_columns": list(self.dropped_columns),
-            "suppressed": self.suppressed,
-            "enrolled": self.enrolled,
-            "import_id": str(self.import_id) if self.import_id else None,
-            "rejected_file_id": str(self.rejected_file_id) if self.rejected_file_id else None,
-            "verdicts_file_id": str(self.verdicts_file_id) if self.verdicts_file_id else None,
-            "alarms": list(self.alarms),
-        }
 
 
 def import_file(
@@ -203,7 +157,7 @@ def take_in(
         report = work.run()
     finally:
         savepoint.rollback()
-    _fill(row, table, report)
+    fill(row, table, report)
     return report
 
 
@@ -227,35 +181,60 @@ class _Import:
     key: DataKey
     steps: int = 0
     preview: Preview | None = None
-    alarms: list[dict[str, str]] = field(default_factory=list)
+    alarms: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self) -> ImportReport:
         """Read, compare, write, and say what was done; in a dry run the caller rolls it all back."""
         if not inspect(self.row).persistent:
             self.session.add(self.row)
         self.session.flush()
-        if self.dry:
-            self.preview = Preview(self.session, self.key, self.layout.visit)
-        staged = self._read()
+        staged, counts = self._settled()
         with staging.sized_for(self.session, staged.rows):
-            self.progress("comparing", 0, staged.rows)
-            counts = verdicts.judge(self.session)
-            self.progress("comparing", staged.rows, staged.rows)
             suppressed, enrolled = self._write(staged.rows) if counts.changes else (0, 0)
             report = self._report(staged, counts, suppressed, enrolled)
         staging.unstage(self.session)
         merging.reload(self.session, *WRITTEN)
         if not self.dry:
-            _fill(self.row, self.table, report)
+            fill(self.row, self.table, report)
             self.session.flush()
             self._record(report)
         return report
 
+    def _settled(self) -> tuple[staging.Staging, verdicts.Counts]:
+        """The rows read and compared, and the records that they change locked.
+
+        Who is restricted, erased or merged while the list is read would be written back by it: then it is
+        read once more. Raises `Unsettled` when that does not end.
+        """
+        for _reading in range(MOST_READINGS):
+            before = standing(self.session)
+            staged = self._read()
+            with staging.sized_for(self.session, staged.rows):
+                counts = self._compare(staged)
+            if not counts.changes or standing(self.session) == before:
+                return staged, counts
+        raise Unsettled
+
+    def _compare(self, staged: staging.Staging) -> verdicts.Counts:
+        self.progress("comparing", 0, staged.rows)
+        for warnings in other_people.refuse(self.session):
+            staged.reasons[other_people.REASON] += 1
+            staged.warnings.subtract(warnings)
+        counts = verdicts.judge(self.session)
+        self.progress("comparing", staged.rows, staged.rows)
+        if counts.changes:
+            matching.match(self.session)
+            merging.lock(self.session)
+        return counts
+
     def _read(self) -> staging.Staging:
+        self.alarms = []
+        if self.dry:
+            self.preview = Preview(self.session, self.key, self.layout.visit)
         staged = staging.Staging(self.session, self.key, self.layout.visit, stopped(self.session))
         about = self.table.rows.about
         self.progress("reading", 0, about)
-        rows = scan(self.table, self.layout)
+        rows = scan(self.table, self.layout, local_date(self.now))
         while chunk := list(islice(rows, staging.CHUNK)):
             if self.preview is not None:
                 self.preview.see(chunk)
@@ -281,9 +260,9 @@ class _Import:
             self.progress("writing", rows * self.steps // (merging.STEPS + 3), rows)
             self.steps += 1
 
-        matching.match(session)
-        merging.lock(session)
         revived = revivals.taken_back(session)
+        if revived:
+            self.alarms.append({"code": DEATH_TAKEN_BACK, "count": len(revived)})
         trail.look(session)
         merging.merge(session, import_id, self.layout.visit, now=now, step=step)
         step()
@@ -330,7 +309,7 @@ class _Import:
             updated=counts.updated,
             unchanged=counts.unchanged,
             rejected=counts.rejected,
-            warnings=dict(staged.warnings) | superseded,
+            warnings=dict(+staged.warnings) | superseded,
             reject_reasons=dict(staged.reasons),
             layout=self.layout.code,
             visit=self.layout.visit,
@@ -344,6 +323,7 @@ class _Import:
             alarms=tuple(self.alarms),
             verdicts=listed if self.dry else b"",
             sample=self._sample(reasons),
+            refused=reasons,
         )
 
     def _sample(self, reasons: dict[int, str]) -> tuple[SampleRow, ...]:
@@ -376,16 +356,3 @@ class _Import:
             subject=f"import:{self.row.id}",
             detail={name: counts[name] for name in names} | {"sha256": self.row.file_sha256.hex()},
         )
-
-
-def _fill(row: DataImport, table: Table, report: ImportReport) -> None:
-    """Write on the import's own row what became of it."""
-    row.layout, row.visit, row.header = report.layout, report.visit, list(table.header)
-    row.rows, row.rejected = report.rows, report.rejected
-    row.created, row.updated, row.unchanged = report.created, report.updated, report.unchanged
-    row.warnings, row.reject_reasons = report.warnings, report.reject_reasons
-    row.dropped_columns = list(report.dropped_columns)
-    row.suppressed, row.enrolled = report.suppressed, report.enrolled
-    row.rejected_file_id, row.verdicts_file_id = report.rejected_file_id, report.verdicts_file_id
-    others = [alarm for alarm in row.alarms or [] if alarm.get("code") != OTHER_HOSPITAL]
-    row.alarms = [*others, *report.alarms]

@@ -79,6 +79,9 @@ VERDICTS = {
 VERDICT_TONES = {"created": "good", "updated": "info", "unchanged": "neutral", "rejected": "bad"}
 FAILURES = {
     "not_agreed": mark("The processing agreement does not cover the follow-up of care."),
+    "hospital_paused": mark(
+        "The hospital's service was paused or ended before the import; nothing was taken in."
+    ),
     "gave_up": mark("The import was broken off three times; please tell operations."),
 }
 # Required as `mapping.REQUIRED` says, marked in the choice of fields.
@@ -99,7 +102,14 @@ def alarm(found: Mapping[str, Any]) -> str:
             usual=found["usual"],
         )
     if code == "other_hospital":
+        if found.get("by") == "message":
+            return _("Messages name another hospital: {name}.", name=found.get("name", ""))
         return _("The list names another hospital: {name}.", name=found.get("name", ""))
+    if code == "death_taken_back":
+        return _(
+            "The list says that {count} patients noted as dead left alive; they would be called again.",
+            count=found.get("count", 0),
+        )
     return unreadable(found)
 
 

@@ -24,10 +24,11 @@ from foundation.clock import Clock
 from foundation.database import Database, HospitalSession
 from foundation.languages import gettext
 from foundation.scope import HospitalScope
-from patients import importing, intake, intake_view, layouts, uploads
+from patients import importing, intake, intake_view, layouts, receiving, uploads
 from patients.feeds.files import read_table
 from patients.feeds.headers import Layout
 from patients.feeds.messages import UnreadableFile
+from patients.import_report import ImportReport
 from patients.models import DataImport
 from tenants.keys import data_key
 from tenants.life.agreement import NotAgreed
@@ -83,6 +84,8 @@ def run(
         _end(pulse, "failed", {"code": error.code, **error.params})
     except NotAgreed:
         _end(pulse, "failed", {"code": "not_agreed"})
+    except receiving.HospitalPaused:
+        _end(pulse, "failed", {"code": receiving.PAUSED})
     except StopAsked:
         _end(pulse, "stopped", {})
     except Superseded:
@@ -228,6 +231,7 @@ def _work(pulse: Pulse) -> None:
         row = session.get_one(DataImport, (session.tenant_id, claim.import_id))
         if row.file_id is None:
             raise Superseded
+        receiving.require(session)
         before, now = intake.files_of(row), pulse.clock.now()
         name, content = uploads.read(session, row.file_id)
         table = read_table(content, name)
@@ -253,7 +257,7 @@ def _work(pulse: Pulse) -> None:
 
 
 def _checked(
-    session: HospitalSession, row: DataImport, report: importing.ImportReport, layout: Layout, now: datetime
+    session: HospitalSession, row: DataImport, report: ImportReport, layout: Layout, now: datetime
 ) -> dict[str, Any]:
     """What the row keeps of a dry run beside its counts: the verdicts, and the first rows for the page."""
     stem = row.file_name.rsplit(".", 1)[0]
@@ -311,7 +315,7 @@ def _alarms(session: HospitalSession, row: DataImport) -> list[dict[str, Any]]:
     return [*known, size] if size is not None else known
 
 
-def _preview(report: importing.ImportReport, layout: Layout) -> dict[str, Any]:
+def _preview(report: ImportReport, layout: Layout) -> dict[str, Any]:
     rows = [
         {
             "row_number": line.row_number,

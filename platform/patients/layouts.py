@@ -20,7 +20,7 @@ from sqlalchemy import delete, select
 from foundation.database import HospitalSession
 from foundation.ids import new_id
 from foundation.messages import catalogue
-from patients.feeds.headers import Layout, plain_heading, recognise
+from patients.feeds.headers import Layout, masked, plain_heading, recognise
 from patients.feeds.messages import UnreadableFile
 from patients.feeds.returns import REASON_HEADING
 from patients.feeds.table import Cells
@@ -114,7 +114,9 @@ def size_alarm(rows: int, earlier: Sequence[int]) -> dict[str, Any] | None:
 
 def _trimmed(header: Cells) -> Cells:
     """As it can be kept: without empty headings at the end and the column of reasons that we added."""
-    cells = tuple(cell.replace("\x00", "").encode("utf-8", "replace").decode()[:LONGEST] for cell in header)
+    cells = tuple(
+        masked(cell.replace("\x00", "").encode("utf-8", "replace").decode()[:LONGEST]) for cell in header
+    )
     filled = [index for index, cell in enumerate(cells) if cell.strip() and cell.strip() not in _reasons()]
     return cells[: filled[-1] + 1] if filled else ()
 

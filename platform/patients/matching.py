@@ -2,7 +2,9 @@
 
 Known by the record number; then as an alias of a patient's; then by an ID number together with the same name.
 The same ID number under another name is nobody's proof: it makes a likely duplicate (`patients.duplicates`),
-never a match. Two new numbers of one file with one ID number and name are one patient.
+never a match. Nor is it when sex or birth date contradict, when the birth date is not the one inside the ID
+number, or under the first name of a newborn: children are written down under their mother's card, twins under
+one. Two new numbers of one file with one ID number and name are one patient.
 """
 
 from __future__ import annotations
@@ -10,18 +12,25 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from foundation.database import HospitalSession
+from patients.other_people import BLANKS, NEWBORN
 from patients.staging import PERSON_COLUMNS, analyse
 
-# Names are compared without blanks: lists pad two-character names (王  芳).
-_BLANKS = "E' \\u3000\\t\\u00a0'"
+
+def _no_contradiction(one: str, other: str) -> str:
+    return f"({one}.sex = {other}.sex) IS NOT FALSE AND ({one}.birth_date = {other}.birth_date) IS NOT FALSE"
+
+
 _NUMBERS = text(f"""
     CREATE TEMP TABLE import_number ON COMMIT DROP AS
     SELECT n.record_number, n.row_number, n.discharged_on, n.id_number_index, n.plain_name,
+           n.sex, n.birth_date, n.by_id,
            coalesce(a.patient_id, p.id, uuidv7()) AS patient_id,
            CASE WHEN a.patient_id IS NULL AND p.id IS NULL THEN 'new' ELSE 'known' END AS found
     FROM (
         SELECT DISTINCT ON (record_number COLLATE "C") record_number, row_number, discharged_on,
-               id_number_index, translate(name, {_BLANKS}, '') AS plain_name
+               id_number_index, translate(name, {BLANKS}, '') AS plain_name, sex, birth_date,
+               id_number_index IS NOT NULL AND name <> '' AND name !~ {NEWBORN}
+                   AND 'birth_date_differs' <> ALL (string_to_array(warnings, ',')) AS by_id
         FROM import_row ORDER BY record_number COLLATE "C", discharged_on DESC, row_number DESC
     ) AS n
     LEFT JOIN patient p ON p.tenant_id = :tenant_id AND p.record_number = n.record_number
@@ -34,24 +43,27 @@ _KNOWN_BY_ID = text(f"""
         SELECT DISTINCT ON (m.record_number) m.record_number, p.id
         FROM import_number m
         JOIN patient p ON p.tenant_id = :tenant_id AND p.id_number_index = m.id_number_index
-            AND translate(p.name, {_BLANKS}, '') = m.plain_name
-        WHERE m.found = 'new' AND m.plain_name <> '' AND p.restricted_at IS NULL AND p.merged_at IS NULL
+            AND translate(p.name, {BLANKS}, '') = m.plain_name
+        WHERE m.found = 'new' AND m.by_id AND p.restricted_at IS NULL AND p.merged_at IS NULL
+          AND {_no_contradiction("m", "p")}
         ORDER BY m.record_number, p.id
     ) AS k
     WHERE n.record_number = k.record_number
 """)  # noqa: S608 - texts of ours, no value in them
 # Of the numbers of one file that are one person, the one known already leads, else the first.
-_ONE_PERSON = text("""
+_ONE_PERSON = text(f"""
     UPDATE import_number n SET patient_id = l.patient_id, found = 'id_number'
     FROM (
         SELECT id_number_index, plain_name, (min(ARRAY[(found = 'new')::int, row_number]))[2] AS leader
-        FROM import_number WHERE id_number_index IS NOT NULL AND plain_name <> ''
+        FROM import_number WHERE by_id AND plain_name <> ''
         GROUP BY id_number_index, plain_name HAVING count(*) > 1
     ) AS s
     JOIN import_number l ON l.row_number = s.leader
     WHERE n.found = 'new' AND n.id_number_index = s.id_number_index AND n.plain_name = s.plain_name
-      AND n.row_number <> s.leader
-""")
+      AND n.row_number <> s.leader AND n.by_id AND {_no_contradiction("n", "l")}
+      AND NOT EXISTS (SELECT 1 FROM patient p WHERE p.tenant_id = :tenant_id AND p.id = l.patient_id
+                      AND NOT ({_no_contradiction("n", "p")}))
+""")  # noqa: S608 - texts of ours, no value in them
 # A person is what their latest discharge in the file says.
 _PEOPLE = text(f"""
     CREATE TEMP TABLE import_person ON COMMIT DROP AS
@@ -75,7 +87,7 @@ def match(session: HospitalSession) -> None:
     session.execute(_NUMBERS, mine)
     analyse(session, "import_number", "record_number", "id_number_index", "plain_name", "found")
     session.execute(_KNOWN_BY_ID, mine)
-    session.execute(_ONE_PERSON)
+    session.execute(_ONE_PERSON, mine)
     session.execute(_PEOPLE)
     session.execute(_NUMBER_INDEX)
     session.execute(_PERSON_INDEX)

@@ -16,7 +16,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from foundation.database import HospitalSession
 from foundation.encryption import DataKey
@@ -26,6 +26,23 @@ from patients.models import ContactPoint, Patient, RecordAlias
 # A count of the stay is one or two digits behind what is a number without it: `2026-1` and `ZY-000123` are
 # whole numbers, and their neighbours are other people's.
 _COUNTED = re.compile(r"((?:[^0-9]*[0-9]){6,}[^0-9]*?)-[1-9][0-9]?")
+
+_STANDING = text("""
+    SELECT count(*), coalesce(sum(hashtextextended(
+               concat_ws('|', id, restricted_at, erased_at, merged_at, contact_type), 0)), 0)
+    FROM patient
+    WHERE tenant_id = :tenant_id
+      AND (restricted_at IS NOT NULL OR erased_at IS NOT NULL OR merged_at IS NOT NULL
+           OR contact_type <> 'patient')
+""")
+
+
+def standing(session: HospitalSession) -> tuple[int, int]:
+    """A mark that is another one as soon as anybody was restricted, erased, merged or written down as an
+    organisation, or that was taken back.
+    """
+    count, marks = session.execute(_STANDING, {"tenant_id": session.tenant_id}).one()
+    return int(count), int(marks)
 
 
 def plain_number(record_number: str) -> str:

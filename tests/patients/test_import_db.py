@@ -21,7 +21,8 @@ from foundation.bulk import whole_sets
 from foundation.database import Database, HospitalSession
 from foundation.scope import Actor, HospitalScope
 from patients.feeds.messages import UnreadableFile
-from patients.importing import ImportReport, import_file
+from patients.import_report import ImportReport
+from patients.importing import import_file
 from patients.models import ContactPoint, DataImport, DataProblem, Encounter, Enrolment, Patient, Suppression
 from tenants.keys import data_key
 from tenants.models import Department

@@ -11,7 +11,8 @@ from world import NOW, World
 
 from foundation.database import HospitalSession
 from patients import restriction, suppression
-from patients.importing import ImportReport, import_file
+from patients.import_report import ImportReport
+from patients.importing import import_file
 from patients.initials import initials_of
 from patients.models import (
     ContactPoint,

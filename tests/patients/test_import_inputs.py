@@ -13,7 +13,8 @@ from world import NOW, World
 
 from foundation import files
 from foundation.database import HospitalSession
-from patients.importing import ImportReport, import_file
+from patients.import_report import ImportReport
+from patients.importing import import_file
 from patients.models import ContactPoint, Encounter, Patient
 from tenants.keys import data_key
 

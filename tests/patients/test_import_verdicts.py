@@ -20,7 +20,8 @@ from patients.feeds.files import read_table
 from patients.feeds.headers import recognise
 from patients.feeds.messages import UnreadableFile
 from patients.feeds.tables_of_fields import of_fields
-from patients.importing import ImportReport, import_file, take_in
+from patients.import_report import ImportReport
+from patients.importing import import_file, take_in
 from patients.models import (
     ContactPoint,
     DataImport,

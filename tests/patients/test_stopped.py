@@ -13,6 +13,7 @@ from foundation.database import HospitalSession
 from foundation.ids import new_id
 from foundation.languages import gettext
 from patients import importing, restriction
+from patients.import_report import ImportReport
 from patients.models import Patient, RecordAlias
 from patients.stopped import plain_number
 from tenants.keys import data_key
@@ -22,7 +23,7 @@ ID_NUMBER = "11010519491231002X"
 WIDE = str.maketrans({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
 
 
-def imported(session: HospitalSession, *rows: str) -> importing.ImportReport:
+def imported(session: HospitalSession, *rows: str) -> ImportReport:
     content = "\n".join([HEADER, *(f"{row},2026-09-01,2026-09-10,骨科,1" for row in rows)]).encode()
     return importing.import_file(session, content, "a.csv", by="t", now=NOW, translate=gettext)
 

@@ -2,6 +2,7 @@
 
 import re
 
+from patients.feeds.headers import is_patient
 from patients.feeds.messages import UnreadableFile
 from patients.feeds.table import Table
 from patients.feeds.text import read_text
@@ -36,8 +37,15 @@ def read_table(content: bytes, filename: str) -> Table:
     if not _SOMETHING.search(content):
         raise UnreadableFile("empty_file")
     if content.startswith((ZIP_MAGIC, OLE_MAGIC)):
-        return read_workbook(content)
+        return _with_header(read_workbook(content))
     is_text = filename.lower().endswith(_TEXT_EXTENSIONS)
     if content.startswith(_NO_TABLES) and not (is_text and content.startswith(b"BM")):
         raise UnreadableFile("not_a_table")
-    return read_text(content)
+    return _with_header(read_text(content))
+
+
+def _with_header(table: Table) -> Table:
+    """The table, unless a patient stands for the header: kept as headings, nothing would guard it."""
+    if is_patient(table.header):
+        raise UnreadableFile("no_header")
+    return table

@@ -108,6 +108,15 @@ _SIMPLIFIED = str.maketrans(
 )
 _BRACKETS = re.compile(r"[(\[【<].*?[)\]】>]")
 _NOISE = re.compile(r"[\s:*\"'#.\-_=\x00-\x1f\u200b-\u200f\ufeff]")
+# A day in any usual writing, a sex, an age.
+_VALUE = re.compile(
+    r"\d{1,4}\s*[-/.年]\s*\d{1,2}\s*[-/.月]\s*\d{1,4}\s*日?(?:[ T]*\d{1,2}[:时点].*)?|[男女]性?|\d{1,3}岁.*",
+    re.DOTALL,
+)
+_SIGNS = re.compile(r"[\s\-+()'\"=]")
+_LONG_NUMBER = re.compile(r"\d{5,}(?:\.\d+)?[Xx]?|\d(?:\.\d+)?[Ee]\d+")
+_DIGIT, _DIGITS = re.compile(r"\d"), re.compile(r"\d{5,}")
+FEWEST_HEADINGS = 2
 
 
 class _Place(NamedTuple):
@@ -128,6 +137,23 @@ def plain_heading(text: str) -> str:
     """Bring a heading to the form it is looked up by: simplified, upper case, no blanks or brackets."""
     text = unicodedata.normalize("NFKC", text).translate(_SIMPLIFIED).upper()
     return _NOISE.sub("", _BRACKETS.sub("", text))
+
+
+def is_data(cell: str) -> bool:
+    """Whether a cell can only be a value: a day, a long number (telephone, ID, record), a sex or an age."""
+    text = unicodedata.normalize("NFKC", cell).strip().removesuffix(".0")
+    return bool(_VALUE.fullmatch(text) or _LONG_NUMBER.fullmatch(_SIGNS.sub("", text)))
+
+
+def is_patient(cells: Sequence[str]) -> bool:
+    """Whether a row that should be the header is a patient: values in it, and hardly a known heading."""
+    return score(cells) < FEWEST_HEADINGS and any(map(is_data, cells))
+
+
+def masked(cell: str) -> str:
+    """A heading as it may be kept: without numbers that could be somebody's, should it be no heading."""
+    digits = _DIGIT if is_data(cell) else _DIGITS
+    return digits.sub(lambda found: "•" * len(found[0]), cell)
 
 
 def score(cells: Sequence[str]) -> int:

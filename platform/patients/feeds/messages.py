@@ -24,6 +24,7 @@ TEMPLATES: Final[dict[str, str]] = {
     "broken_quotes": N_(
         "A quotation mark near row %(row)s is not closed, so rows would run into each other."
     ),
+    "no_header": N_("The first row looks like a patient, not like headings; please add a heading row."),
     "unknown_header": N_("No heading was recognised for %(missing)s."),
     "repeated_header": N_(
         "The heading “%(heading)s” stands over columns %(first)s and %(second)s; which one counts?"
@@ -63,6 +64,7 @@ REJECTION_TEXTS: Final[dict[str, str]] = {
     "restricted_on_request": N_("Restricted at the patient's request: not taken in"),
     "erased_on_request": N_("Erased at the patient's request: not taken in again"),
     "number_of_organisation": N_("This number belongs to an organisation"),
+    "other_person": N_("This record number belongs to another person here"),
 }
 
 WARNING_TEXTS: Final[dict[str, str]] = {

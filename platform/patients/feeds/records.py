@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from patients.feeds import fields
@@ -27,7 +27,10 @@ Reason = Literal[
     "restricted_on_request",
     "erased_on_request",
     "number_of_organisation",
+    # Found out beside them, too (patients.other_people).
+    "other_person",
 ]
+_AHEAD = timedelta(days=366)
 _OLDEST = 125  # completed years; a birth date beyond it is a slip of the pen
 
 
@@ -124,12 +127,15 @@ class Parsed:
         return dict(Counter(code for record in self.records for code in record.warnings))
 
 
-def parse(table: Table, layout: Layout | None = None) -> Parsed:
-    """Judge every row, by the recognised layout or one chosen by hand. Raises ``UnreadableFile``."""
+def parse(table: Table, layout: Layout | None = None, *, today: date | None = None) -> Parsed:
+    """Judge every row, by the recognised layout or one chosen by hand. Raises ``UnreadableFile``.
+
+    ``today`` as for ``scan``.
+    """
     layout = layout or recognise(table.header)
     records: list[Record] = []
     rejected: list[Rejected] = []
-    for verdict in scan(table, layout):
+    for verdict in scan(table, layout, today):
         if isinstance(verdict, Record):
             records.append(verdict)
         else:
@@ -147,8 +153,13 @@ def parse(table: Table, layout: Layout | None = None) -> Parsed:
     )
 
 
-def scan(table: Table, layout: Layout) -> Iterator[Record | Rejected]:
-    """Judge row by row without keeping any: for files whose records should not all be in memory at once."""
+def scan(table: Table, layout: Layout, today: date | None = None) -> Iterator[Record | Rejected]:
+    """Judge row by row without keeping any: for files whose records should not all be in memory at once.
+
+    A discharge or visit more than 366 days after ``today`` (the day in Asia/Shanghai) cannot be right: it
+    would end every reminder and outdo every true date. Lists of the running month may lie weeks ahead.
+    """
+    latest = date.max if today is None else today + _AHEAD
     width = len(table.header)
     read = _reader(layout)
     blanks = ("",) * width
@@ -156,7 +167,7 @@ def scan(table: Table, layout: Layout) -> Iterator[Record | Rejected]:
         row = read(cells if len(cells) >= width else cells + blanks[len(cells) :])
         if len(cells) > width and any(cell.strip() for cell in cells[width:]):
             row.warnings.append("row_length")
-        verdict = _judge(row_number, layout.visit, row)
+        verdict = _judge(row_number, layout.visit, row, latest)
         if isinstance(verdict, Record):
             yield verdict
         else:
@@ -197,13 +208,13 @@ def _reader(layout: Layout) -> Callable[[Cells], _Row]:
     return read
 
 
-def _judge(row_number: int, visit: Visit, row: _Row) -> Record | Reason:
+def _judge(row_number: int, visit: Visit, row: _Row, latest: date) -> Record | Reason:
     texts, warnings = row.texts, row.warnings
     number = fields.read_record_number(texts["record_number"])
     if not number:
         return "no_record_number"
     discharged = fields.read_date(texts["discharged_on" if visit == "inpatient" else "visited_on"])
-    if discharged is None:
+    if discharged is None or discharged > latest:
         return "bad_discharge_date"
     admitted_text = fields.optional_text(texts["admitted_on"])
     admitted = fields.read_date(admitted_text) if admitted_text else None
