@@ -23,6 +23,8 @@ from tenants.life import agreement
 from tenants.rights import Action
 from tenants.visit import Visit
 
+# What can be a day of a consent; beyond it a year more or less is no day at all.
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 YEAR = timedelta(days=365)
 
 
@@ -142,9 +144,12 @@ def _day(typed: str) -> date | None:
     if not typed.strip():
         return None
     try:
-        return date.fromisoformat(typed.strip())
+        day = date.fromisoformat(typed.strip())
     except ValueError as error:
         raise UserMistake(_("A date as 2026-03-12, please.")) from error
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise UserMistake(_("A date as 2026-03-12, please."))
+    return day
 
 
 handlers: list[Any] = [consent_page, add_text, set_basis, export, *consent_forms.handlers]
