@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped
 from foundation.database import HospitalSession, TenantRow
 from foundation.encryption import DataKey
 from foundation.ids import new_id
+from foundation.masking import mask_numbers
 from foundation.personal import POINTED_AT
 
 
@@ -39,11 +40,13 @@ class StoredFile(TenantRow):
 def put(
     session: HospitalSession, key: DataKey, *, name: str, media_type: str, content: bytes, now: datetime
 ) -> UUID:
-    """Keep one file; returns its id. `size` and `sha256` are of the plain content."""
+    """Keep one file; returns its id. `size` and `sha256` are of the plain content; numbers of people in the
+    name are masked, because names stand in the clear.
+    """
     row = StoredFile(
         tenant_id=session.tenant_id,
         id=new_id(),
-        name=name,
+        name=mask_numbers(name),
         media_type=media_type,
         size=len(content),
         sha256=hashlib.sha256(content).digest(),

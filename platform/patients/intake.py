@@ -12,11 +12,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, func, or_, select, text, update
 
 from foundation import outbox
 from foundation.database import HospitalSession
@@ -39,6 +39,8 @@ CAN_STOP = AT_WORK
 CAN_TRY_AGAIN = ("failed", "stopped")
 CAN_DISCARD = ("mapping", "checked", *CAN_TRY_AGAIN)
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+# As long as an import can be undone, somebody may ask what became of which row.
+KEPT_FINISHED = timedelta(days=30)
 GONE = mark("The file is not kept any more. Please send it again.")
 
 
@@ -320,6 +322,33 @@ def drop_old(session: HospitalSession, *, now: datetime) -> int:
         .values(file_id=None, verdicts_file_id=None, rejected_file_id=None, preview_cipher=None)
     )
     _drop(session, [row.id for row in never], file_ids)
+    return len(rows)
+
+
+def drop_finished(session: HospitalSession, *, now: datetime) -> int:
+    """Drop what is kept of lists that are over since 30 days: rejected rows, verdicts, uploads (PIPL 19).
+
+    The import keeps its counts. Returns how many imports lost their files.
+    """
+    over = func.coalesce(DataImport.finished_at, DataImport.imported_at) < now - KEPT_FINISHED
+    kept = (DataImport.file_id, DataImport.verdicts_file_id, DataImport.rejected_file_id)
+    rows = session.scalars(
+        select(DataImport)
+        .where(
+            DataImport.tenant_id == session.tenant_id,
+            DataImport.state.not_in(AT_WORK),
+            or_(*(column.is_not(None) for column in kept)),
+            over,
+        )
+        .with_for_update(skip_locked=True)
+    ).all()
+    file_ids = [file_id for row in rows for file_id in files_of(row)]
+    session.execute(
+        update(DataImport)
+        .where(DataImport.tenant_id == session.tenant_id, DataImport.id.in_([row.id for row in rows]))
+        .values(file_id=None, verdicts_file_id=None, rejected_file_id=None, preview_cipher=None)
+    )
+    drop_files(session, file_ids)
     return len(rows)
 
 

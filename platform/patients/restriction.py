@@ -20,7 +20,7 @@ from foundation.encryption import DataKey
 from foundation.ids import new_id
 from foundation.languages import gettext as _
 from foundation.web.errors import UserMistake
-from patients import corrections, joining, merging, suppression
+from patients import corrections, joining, merging, suppression, traces
 from patients.identity import clean_id
 from patients.initials import initials_of
 from patients.models import ContactPoint, DataProblem, Patient, RecordAlias, Suppression
@@ -118,6 +118,7 @@ def erase(session: HospitalSession, patient_id: UUID, *, now: datetime) -> dict[
         return {}
     for gone in joining.merged_into(session, patient_id):  # before the memory of the merges is wiped
         erase(session, gone, now=now)
+    came_in = traces.wipe(session, patient)
     patient.record_index = index_of(key, patient.record_number)
     patient.erased_at, patient.contact_state = now, "no_number"
     for alias in session.scalars(
@@ -138,7 +139,11 @@ def erase(session: HospitalSession, patient_id: UUID, *, now: datetime) -> dict[
     )
     touched = erasure.erase_patient(session, key, patient_id)
     audit.record(
-        session, "patients.erased", now=now, subject=f"patient:{patient_id}", detail={"rows": touched}
+        session,
+        "patients.erased",
+        now=now,
+        subject=f"patient:{patient_id}",
+        detail={"rows": touched} | came_in,
     )
     return touched
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from foundation.database import TenantRow, tenant_fk
+from foundation.masking import mask_numbers
 from foundation.personal import OF_THE_HOSPITAL, on_erasure
 from tenants.models import hospital_fk
 
@@ -87,6 +88,11 @@ class DataImport(TenantRow):
         tenant_fk("stored_file", "verdicts_file_id"),
         hospital_fk(),
     )
+
+    @validates("file_name")
+    def _masked(self, _field: str, name: str) -> str:
+        """The name stands in the clear and stays when a patient is erased: no numbers of people in it."""
+        return mask_numbers(name)
 
 
 class ImportTrail(TenantRow):

@@ -270,7 +270,7 @@ class PatientMerge(TenantRow):
     """
 
     __tablename__ = "patient_merge"
-    personal = on_erasure(wiped="moved", kept="reason merged_by undone_by")
+    personal = on_erasure(wiped="moved reason", kept="merged_by undone_by")
     kept_id: Mapped[UUID]
     gone_id: Mapped[UUID]
     reason: Mapped[str]
