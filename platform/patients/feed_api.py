@@ -26,7 +26,6 @@ from tenants.visit import Visit
 
 HTTP_NAME = "http"
 LARGEST_BODY = 10_000_000  # bytes
-MOST_MESSAGES = 500
 HL7_TYPE, FHIR_TYPE = "application/hl7-v2", "application/fhir+json"
 TOO_LARGE = {413: ResponseSpec(Trouble, generate_examples=False, description="What was sent is too large.")}
 
@@ -112,8 +111,8 @@ def send_hl7(code: FromPath[str], visit: NamedDependency[Visit], body: RawBody) 
     messages = hl7_text.split(body)
     if not messages:
         raise UserMistake(feed_labels.mistake(BadMessage("empty")))
-    if len(messages) > MOST_MESSAGES:
-        raise UserMistake(feed_labels.mistake(BadMessage("too_many", limit=MOST_MESSAGES)))
+    if len(messages) > feed_inbox.MOST_MESSAGES:
+        raise UserMistake(feed_labels.mistake(BadMessage("too_many", limit=feed_inbox.MOST_MESSAGES)))
 
     def take(message: bytes) -> feed_inbox.Answer:
         with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
@@ -174,9 +173,9 @@ def send_visits(code: FromPath[str], visit: NamedDependency[Visit], data: JSONBo
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
         try:
             heard = json_visits.heard(data.visits, now=visit.now)
+            answer = feed_inbox.take(session, "json", heard, name=HTTP_NAME, now=visit.now)
         except BadMessage as error:
             raise UserMistake(feed_labels.mistake(error)) from error
-        answer = feed_inbox.take(session, "json", heard, name=HTTP_NAME, now=visit.now)
     return VisitsTaken(
         **{name: answer.counts[name] for name in feed_inbox.NOTHING},
         waiting=answer.waiting,

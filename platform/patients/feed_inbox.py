@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from foundation import audit
 from foundation.database import HospitalSession
-from patients import feed_merges, feed_rows, feed_store, feed_visits
+from patients import feed_alarms, feed_deaths, feed_merges, feed_rows, feed_store, feed_visits, receiving
 from patients.adt import fhir, hl7, hl7_text
 from patients.adt.events import BadMessage, Heard
 from patients.models import FeedMessage
@@ -21,6 +21,9 @@ from tenants.life import agreement
 
 FeedKind = Literal["hl7", "fhir", "json"]
 LARGEST_MESSAGE = 1_000_000  # bytes of one HL7 message
+MOST_MESSAGES = 500  # HL7 messages at once, whichever way they come
+# The clock of a sender may be wrong by as much; what is said to be later would outrank all that follows.
+AHEAD = timedelta(hours=24)
 NOTHING = {"rows": 0, "created": 0, "updated": 0, "unchanged": 0, "rejected": 0}
 
 
@@ -68,13 +71,14 @@ def receive(session: HospitalSession, kind: FeedKind, content: bytes, *, name: s
     """Take one HL7 message or one FHIR bundle. `name` is the feed's.
 
     Raises `BadMessage` for a bundle that cannot be read (an HL7 message is kept as rejected, with its reason)
-    and `tenants.life.agreement.NotAgreed` (PIPL 21); then nothing is kept.
+    and `tenants.life.agreement.NotAgreed` (PIPL 21), `receiving.HospitalPaused`; then nothing is kept.
     """
+    receiving.require(session)
     agreement.require(session, "care_followup", doing="patients.import", now=now)
     if kind == "fhir":
         return take(session, kind, fhir.read(content, now=now), name=name, now=now)
     try:
-        return take(session, kind, [_hl7(content)], name=name, now=now)
+        return take(session, kind, [_hl7(content, now)], name=name, now=now)
     except BadMessage as error:
         row = feed_store.refuse(session, kind, content[:LARGEST_MESSAGE], error, now=now)
         feed_store.seen(session, kind, name, taken=False, now=now)
@@ -82,33 +86,47 @@ def receive(session: HospitalSession, kind: FeedKind, content: bytes, *, name: s
         return Answer((fate,), dict(NOTHING))
 
 
-def _hl7(content: bytes) -> Heard:
+def _hl7(content: bytes, now: datetime) -> Heard:
     if len(content) > LARGEST_MESSAGE:
         raise BadMessage("too_long", refused=True, limit=LARGEST_MESSAGE // 1000)
     text, _charset = hl7_text.decode(content)
-    return Heard(hl7.event_of(hl7_text.parse(text)), text)
+    message = hl7_text.parse(text)
+    return Heard(hl7.event_of(message, latest=now + AHEAD), text, hl7.facilities(message))
 
 
 def take(
     session: HospitalSession, kind: FeedKind, heard: Sequence[Heard], *, name: str, now: datetime
 ) -> Answer:
-    """Keep these messages and bring their visits to what is known now. Raises `NotAgreed`."""
+    """Keep these messages and bring their visits to what is known now.
+
+    Raises `NotAgreed`, `receiving.HospitalPaused`, and `BadMessage` for events that lie in the future.
+    """
+    receiving.require(session)
     terms = agreement.require(session, "care_followup", doing="patients.import", now=now)
     if not heard:
         feed_store.seen(session, kind, name, taken=False, now=now)
         return Answer((), dict(NOTHING))
+    if any(one.event.at > now + AHEAD for one in heard):
+        raise BadMessage("in_future")
     feed_store.lock(
         session, [n for one in heard for n in (one.event.record_number, one.event.gone_number) if n]
     )
     kept = feed_store.keep(session, kind, heard, terms.fields, now=now)
     batch = kind != "hl7"
     answer = _settle(session, kind, name, kept, batch=batch, now=now)
+    named = feed_alarms.others(session, [one.named for one in heard])
+    if named:
+        row_id = answer.import_id or feed_rows.day_row(session, kind, name, now=now).id
+        feed_alarms.raise_on(session, row_id, named)
     feed_store.seen(session, kind, name, taken=answer.taken, now=now)
     return answer
 
 
 def try_again(session: HospitalSession, message_id: UUID, *, now: datetime) -> Answer:
-    """Look at a rejected message once more, after something was corrected. Raises `UnknownMessage`."""
+    """Look at a rejected message once more, after something was corrected. Raises `UnknownMessage`,
+    `NotAgreed`, `receiving.HospitalPaused`.
+    """
+    receiving.require(session)
     agreement.require(session, "care_followup", doing="patients.import", now=now)
     row = session.get(FeedMessage, (session.tenant_id, message_id))
     if row is None or row.state != "rejected" or row.content_cipher is None:
@@ -150,6 +168,7 @@ def _settle(
     merged = feed_merges.settle(session, merges, now=now)
     numbers = {row.record_number for row in new} | {row.visit_number for row in merges}
     merged += feed_merges.settle(session, feed_store.waiting_merges(session, numbers), now=now)
+    feed_deaths.settle(session, numbers, {row.id for row in new}, now=now)
     session.flush()
     fates = tuple(
         Fate(one.row.id, one.row.event, one.row.state, one.row.reason, again=one.again) for one in kept

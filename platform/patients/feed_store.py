@@ -15,7 +15,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from foundation.database import HospitalSession
 from foundation.ids import new_id
-from patients import traces
 from patients.adt import stored
 from patients.adt.events import BadMessage, Event, Heard
 from patients.models import Feed, FeedMessage
@@ -53,7 +52,7 @@ _SEEN = text("""
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A message that stands among the rows; `again` when nothing is left to do: it was answered before."""
+    """A message that stands among the rows; `again` when it had come before and was answered."""
 
     row: FeedMessage
     again: bool
@@ -85,15 +84,10 @@ def keep(
     """Keep these messages, each once however often it comes.
 
     One that was rejected is tried again; a report without a time of its own counts as of when it came last.
-    Of one about an erased patient only that it came is kept, and there is nothing more to do with it.
     """
     key = data_key(session)
     digests = [key.digest(_plain(kind, one.text.encode())) for one in heard]
-    known = traces.erased_indexes(session)
-    unsaid = [
-        traces.is_erased(session, known, one.event.record_number, one.event.gone_number) for one in heard
-    ]
-    values: list[dict[str, Any]] = [
+    values: list[dict[str, object]] = [
         {
             "tenant_id": session.tenant_id,
             "id": new_id(),
@@ -111,19 +105,11 @@ def keep(
         }
         for one, digest in zip(heard, digests, strict=True)
     ]
-    for row_values, erased in zip(values, unsaid, strict=True):
-        if erased:
-            number = str(row_values["id"])
-            row_values |= {"record_number": number, "visit_number": number, "content_cipher": None}
-            row_values |= {"state": "rejected", "reason": traces.ERASED}
     new = _insert(session, values)
     rows = _by_digest(session, kind, digests)
     kept = []
-    for one, digest, said, erased in zip(heard, digests, values, unsaid, strict=True):
+    for one, digest, said in zip(heard, digests, values, strict=True):
         row = rows[digest]
-        if erased:
-            kept.append(Kept(row, again=True))
-            continue
         if row.content_cipher is None and not row.event:
             _read_at_last(row, said)
         again = row.id not in new and row.state != "rejected"

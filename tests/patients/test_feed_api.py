@@ -150,6 +150,6 @@ def test_messages_are_emptied_a_month_after_the_visit_and_open_ones_are_not(
         kept = session.execute(select(FeedMessage.state, FeedMessage.content_cipher.is_not(None))).all()
     assert sorted(map(tuple, kept)) == [("applied", False), ("waiting", True)]
     # What is emptied can still be taken back.
-    assert codes(send(browser, "hl7", adt("A13", "20261020103000"), "text/plain")) == ["AA"]
+    assert codes(send(browser, "hl7", adt("A13", "20260915090000"), "text/plain")) == ["AA"]
     with world.hospital(world.heqing) as session:
         assert session.scalars(select(Encounter.withdrawn_at)).one() is not None

@@ -46,6 +46,7 @@ REASONS: dict[str, str] = {
         "%(event)s is not an event that is taken: send ADT A01, A03, A04, A08, A11, A13, A40."
     ),
     "no_time": N_("The message says no time that can be read (EVN-2, MSH-7)."),
+    "in_future": N_("The time of the event lies in the future."),
     "no_record_number": N_("The message names no record number (PID-3)."),
     "no_visit_number": N_("The message names no visit: neither PV1-19 nor PV1-44."),
     "no_gone_number": N_("The merge does not say which record number goes (MRG-1)."),
@@ -70,10 +71,13 @@ REASONS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message of a feed: its event, and the text by which the same message is known again."""
+    """One message of a feed: its event, the text by which the same message is known again, and the names that
+    it gives of whom it is from and to (发送、接收机构).
+    """
 
     event: Event
     text: str
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

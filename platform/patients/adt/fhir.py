@@ -69,7 +69,29 @@ def read(content: bytes, *, now: datetime) -> list[Heard]:
         updated = moment(_dict(encounter.get("meta")).get("lastUpdated")) or sent
         text = json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         heard.append(Heard(_event(stored, updated or now, timed=updated is not None), text))
-    return heard
+    told = {id(known.patient_of(encounter)) for _, encounter in known.encounters}
+    alone = [patient for patient in known.patients if id(patient) not in told and _says_life(patient)]
+    if len(heard) + len(alone) > MOST:
+        raise BadMessage("too_many", limit=MOST)
+    return heard + [_of_person(patient, sent, now) for patient in alone]
+
+
+def _says_life(patient: Resource) -> bool:
+    return bool(patient.get("deceasedDateTime")) or isinstance(patient.get("deceasedBoolean"), bool)
+
+
+def _of_person(patient: Resource, sent: datetime | None, now: datetime) -> Heard:
+    """What a Patient without an encounter says: whether they live, of the person alone."""
+    number = record_number(_list(patient.get("identifier")))
+    if not number:
+        raise BadMessage("no_record_number")
+    meta = _dict(patient.get("meta"))
+    updated = moment(meta.get("lastUpdated")) or sent
+    control = str(meta.get("versionId") or "")
+    said = {"outcome": _person(patient)["outcome"]}
+    event = Event("update", updated or now, control, number, "", said, timed=updated is not None)
+    text = json.dumps({"patient": patient}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return Heard(checked(event), text)
 
 
 def _bundle(content: bytes) -> Resource:
@@ -101,12 +123,14 @@ class _Known:
 
     def __init__(self, bundle: Resource) -> None:
         self.encounters: list[tuple[str, dict[str, Any]]] = []
+        self.patients: list[dict[str, Any]] = []
         self._by_name: dict[str, dict[str, Any]] = {}
         for index, entry in enumerate(bundle.get("entry") or []):
             resource = _dict(_dict(entry).get("resource"))
             place = f"Bundle.entry[{index}].resource"
             if resource.get("resourceType") == "Patient":
                 _valid(Patient, resource, place)
+                self.patients.append(resource)
             if resource.get("resourceType") == "Encounter":
                 self.encounters.append((place, resource))
             if resource:
@@ -222,9 +246,12 @@ def _person(patient: Resource) -> dict[str, str]:
         "id_number": id_number(_list(patient.get("identifier"))),
         "phone": phone(_list(patient.get("telecom"))),
     }
+    said = {name: text for name, text in (said | contact(_list(patient.get("contact")))).items() if text}
     if patient.get("deceasedBoolean") is True or patient.get("deceasedDateTime"):
         said["outcome"] = "死亡"
-    return {name: text for name, text in (said | contact(_list(patient.get("contact")))).items() if text}
+    elif patient.get("deceasedBoolean") is False:
+        said["outcome"] = ""
+    return said
 
 
 def _stay(encounter: Resource, names: Mapping[str, str], *, discharged: bool) -> dict[str, str]:

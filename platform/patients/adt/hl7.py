@@ -44,14 +44,14 @@ _TIME = re.compile(r"(\d{4})(\d{2})?(\d{2})?(?:(\d{2})(\d{2})?(\d{2})?(?:\.\d{1,
 _COUNT_AT_END = re.compile(r"[-_^/](\d{1,3})", re.ASCII)
 
 
-def event_of(message: Segments) -> Event:
-    """What one message says. Raises `BadMessage` for what cannot be taken as it is."""
+def event_of(message: Segments, *, latest: datetime | None = None) -> Event:
+    """What one message says, recorded no later than `latest`. Raises `BadMessage` for what cannot be."""
     name = event_name(message)
     kind = EVENTS.get(name)
     if kind is None or message.text("MSH", 9) not in {"ADT", ""}:
         shown = "^".join(filter(None, (message.text("MSH", 9), name)))
         raise BadMessage("unknown_event", refused=True, event=shown[:20] or "MSH-9")
-    at = recorded_at(message)
+    at = recorded_at(message, latest=latest)
     record = _record_number(message.repetitions("PID", 3)) or read_record_number(message.text("PID", 2))
     if not record:
         raise BadMessage("no_record_number")
@@ -71,13 +71,25 @@ def event_name(message: Segments) -> str:
     return (message.text("MSH", 9, 2) or message.text("EVN", 1)).upper()
 
 
-def recorded_at(message: Segments) -> datetime:
-    """When the sender recorded the event: EVN-2, else MSH-7. Without a zone it is China's time."""
+def recorded_at(message: Segments, *, latest: datetime | None = None) -> datetime:
+    """When the sender recorded the event: EVN-2, else MSH-7. Without a zone it is China's time.
+
+    A time after `latest` is none: it would outrank all that is said later. Raises `BadMessage`: `no_time`,
+    and `in_future` where no other time is given.
+    """
+    code = "no_time"
     for segment, number in (("EVN", 2), ("MSH", 7)):
         moment = read_time(message.text(segment, number))
-        if moment is not None:
+        if moment is not None and (latest is None or moment <= latest):
             return moment
-    raise BadMessage("no_time")
+        code = "in_future" if moment is not None else code
+    raise BadMessage(code)
+
+
+def facilities(message: Segments) -> tuple[str, ...]:
+    """The names of the sending and the receiving hospital as the header gives them (MSH-4, MSH-6)."""
+    named = [message.text("MSH", number, component) for number in (4, 6) for component in (1, 2)]
+    return tuple(dict.fromkeys(filter(None, named)))
 
 
 def read_time(text: str) -> datetime | None:

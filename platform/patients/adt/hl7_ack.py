@@ -19,6 +19,7 @@ _CONDITIONS = {
     "no_record_number": ("101", "Required field missing"),
     "no_visit_number": ("101", "Required field missing"),
     "no_gone_number": ("101", "Required field missing"),
+    "in_future": ("102", "Data type error"),
     "no_time": ("101", "Required field missing"),
     "unknown_charset": ("103", "Table value not found"),
 }

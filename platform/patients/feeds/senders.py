@@ -40,6 +40,11 @@ def named_hospital(table: Table, skipped: Sequence[Skipped]) -> str:
     return next(filter(None, map(_in_title, skipped)), "")
 
 
+def hospital_in(text: str) -> str:
+    """The hospital's name in a text, empty where none stands there: a code or a short name is none."""
+    return _find(text)
+
+
 def is_other(named: str, hospital: str) -> bool:
     """Whether the name in a file clearly is not the hospital's: neither is a short form of the other."""
     ours, theirs = _plain(hospital), _plain(named)
