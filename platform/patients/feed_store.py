@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from foundation.database import HospitalSession
 from foundation.ids import new_id
+from patients import traces
 from patients.adt import stored
 from patients.adt.events import BadMessage, Event, Heard
 from patients.models import Feed, FeedMessage
@@ -52,7 +53,7 @@ _SEEN = text("""
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A message that stands among the rows; `again` when it had come before and was answered."""
+    """A message that stands among the rows; `again` when nothing is left to do: it was answered before."""
 
     row: FeedMessage
     again: bool
@@ -84,10 +85,15 @@ def keep(
     """Keep these messages, each once however often it comes.
 
     One that was rejected is tried again; a report without a time of its own counts as of when it came last.
+    Of one about an erased patient only that it came is kept, and there is nothing more to do with it.
     """
     key = data_key(session)
     digests = [key.digest(_plain(kind, one.text.encode())) for one in heard]
-    values: list[dict[str, object]] = [
+    known = traces.erased_indexes(session)
+    unsaid = [
+        traces.is_erased(session, known, one.event.record_number, one.event.gone_number) for one in heard
+    ]
+    values: list[dict[str, Any]] = [
         {
             "tenant_id": session.tenant_id,
             "id": new_id(),
@@ -105,11 +111,19 @@ def keep(
         }
         for one, digest in zip(heard, digests, strict=True)
     ]
+    for row_values, erased in zip(values, unsaid, strict=True):
+        if erased:
+            number = str(row_values["id"])
+            row_values |= {"record_number": number, "visit_number": number, "content_cipher": None}
+            row_values |= {"state": "rejected", "reason": traces.ERASED}
     new = _insert(session, values)
     rows = _by_digest(session, kind, digests)
     kept = []
-    for one, digest, said in zip(heard, digests, values, strict=True):
+    for one, digest, said, erased in zip(heard, digests, values, unsaid, strict=True):
         row = rows[digest]
+        if erased:
+            kept.append(Kept(row, again=True))
+            continue
         if row.content_cipher is None and not row.event:
             _read_at_last(row, said)
         again = row.id not in new and row.state != "rejected"
