@@ -162,6 +162,16 @@ def _take_away(session: HospitalSession, table: Table, made: dict[str, Row], now
                     .where(own, table.c.lifted_at.is_(None))
                     .values(lifted_at=now, lifted_by=session.scope.actor.name)
                 )
+        else:
+            _forget(session, table, UUID(row_id))
+
+
+def _forget(session: HospitalSession, table: Table, row_id: UUID) -> None:
+    """A row that may be gone is not read again from what the session holds of it."""
+    kind = catalogue.classes()[table.name]
+    held = session.identity_map.get(session.identity_key(kind, (session.tenant_id, row_id)))
+    if held is not None:
+        session.expunge(held)
 
 
 def _bring_back(session: HospitalSession, table: Table, removed: dict[str, Row]) -> None:

@@ -24,6 +24,7 @@ from patients.models import (
     Patient,
     RecordAlias,
     SubjectRequest,
+    Suppression,
 )
 from tenants.keys import seal, unseal
 
@@ -50,10 +51,11 @@ _ONE_OPEN = text("""
           AND o.ended_on IS NULL AND o.cancelled_on IS NULL) AS open
     WHERE e.tenant_id = :tenant_id AND e.id = open.id AND open.place > 1
 """)
-# A stop that came over keeps what was said of it and whether a death is confirmed.
+# A stop that came over keeps who said it, what was said of it, and whether a death is confirmed.
 _SAME_WORDS = text("""
     UPDATE suppression k
-    SET note_cipher = g.note_cipher, confirmed_at = g.confirmed_at, confirmed_by = g.confirmed_by
+    SET note_cipher = g.note_cipher, started_by = g.started_by, confirmed_at = g.confirmed_at,
+        confirmed_by = g.confirmed_by
     FROM suppression g
     WHERE k.tenant_id = :tenant_id AND k.patient_id = :onto AND k.source = :source AND k.started_at = :now
       AND k.lifted_at IS NULL AND g.tenant_id = :tenant_id AND g.patient_id = :from AND g.reason = k.reason
@@ -88,8 +90,14 @@ def stop_both(session: HospitalSession, kept: UUID, gone: UUID, *, now: datetime
     for onto, other in ((kept, gone), (gone, kept)):
         for reason in suppression.active_reasons(session, other):
             suppression.suppress_many(session, [onto], reason, source=SOURCE, now=now)
-        values = {"tenant_id": session.tenant_id, "onto": onto, "from": other, "source": SOURCE, "now": now}
-        session.execute(_SAME_WORDS, values)
+        same_words(session, onto, other, SOURCE, now=now)
+
+
+def same_words(session: HospitalSession, onto: UUID, other: UUID, source: str, *, now: datetime) -> None:
+    """The stops that `onto` got just now from this source say what those of `other` say."""
+    values = {"tenant_id": session.tenant_id, "onto": onto, "from": other, "source": source, "now": now}
+    session.execute(_SAME_WORDS, values)
+    merging.reload(session, Suppression)
 
 
 def move_own(session: HospitalSession, kept: Patient, gone: Patient, *, now: datetime) -> None:

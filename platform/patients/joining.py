@@ -3,7 +3,8 @@
 Never across hospitals (条例 16). Everything of the record that goes is given to the one that is kept, each
 floor moving its own rows (`register`); the record that went stays behind, stopped, with its number known as
 another one of the kept patient's. A merge remembers row by row what it changed (`patients.join_images`), so
-that its undo brings back exactly what was there; what came to the kept record since then stays with it.
+that its undo brings back exactly what was there; what came to the kept record since then stays with it, but
+for what belongs to the number of the other one (`patients.parting`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from foundation import audit
 from foundation.database import HospitalSession
 from foundation.ids import new_id
 from foundation.languages import gettext as _
+from foundation.masking import mask_numbers
 from foundation.web.errors import UserMistake
-from patients import duplicates, join_images, join_moves, suppression
+from patients import duplicates, join_images, join_moves, parting, suppression
 from patients.models import Patient, PatientMerge, PossibleDuplicate, RecordAlias
 from patients.service import patient_or_raise
 from patients.suppression import MERGED
@@ -117,7 +119,7 @@ def merge(
         id=new_id(),
         kept_id=kept_id,
         gone_id=gone_id,
-        reason=reason.strip(),
+        reason=mask_numbers(reason.strip()),
         moved=join_images.differences(before, join_images.of_patients(session, (kept_id, gone_id))),
         merged_at=now,
         merged_by=session.scope.actor.name,
@@ -156,6 +158,7 @@ def undo(session: HospitalSession, merge_id: UUID, *, now: datetime) -> PatientM
     _refuse_held(session, [kept.id, gone.id], now)
     join_images.put_back(session, row.moved, now=now)
     session.refresh(row)
+    parting.part(session, row, now=now)
     row.undone_at, row.undone_by = now, session.scope.actor.name
     session.flush()
     _settle(session, row, now)

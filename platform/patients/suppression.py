@@ -12,17 +12,15 @@ The card that an agent has open is closed and not given back: it is a lock of mi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import Text, any_, cast, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import select, text
 
 from foundation import audit
-from foundation.audit import AuditEvent
 from foundation.bulk import whole_sets
 from foundation.calendar import local_date
 from foundation.catalogue import among
@@ -30,6 +28,7 @@ from foundation.database import HospitalSession
 from patients import merging
 from patients.enrolment import enrol
 from patients.models import Enrolment, Patient, Suppression
+from patients.reporters import reported_here
 from tenants.keys import seal
 
 Reason = Literal["deceased", "cured", "special", "refused", "hospital", "dispute"]
@@ -210,12 +209,25 @@ def _suppress(
         _confirm_by_list(session, patient_ids, source, now)
     if not new:
         return []
-    ending = {"tenant_id": session.tenant_id, "patient_ids": new, "reason": reason, "today": local_date(now)}
-    session.execute(_END_ENROLMENTS, ending)
+    stop(session, new, reason, now=now)
+    return new
+
+
+def stop(session: HospitalSession, patient_ids: list[UUID], reason: str, *, now: datetime) -> None:
+    """End what a suppression ends, of patients of whom one holds: also once more, when something of theirs
+    came back by another way (the undo of a merge).
+    """
+    ending = {"tenant_id": session.tenant_id, "patient_ids": patient_ids, "reason": reason}
+    session.execute(_END_ENROLMENTS, ending | {"today": local_date(now)})
     merging.reload(session, Enrolment)
     for hook in _suppressed_hooks:
-        hook(session, new, reason, now)
-    return new
+        hook(session, patient_ids, reason, now)
+
+
+def restore(session: HospitalSession, patient_ids: list[UUID], reason: str, *, now: datetime) -> None:
+    """Bring back what the higher floors stopped, of patients of whom nothing holds any more."""
+    for hook in _lifted_hooks:
+        hook(session, patient_ids, reason, now)
 
 
 def confirm_death(session: HospitalSession, suppression_id: UUID, *, now: datetime) -> Suppression:
@@ -241,25 +253,6 @@ def confirm_death(session: HospitalSession, suppression_id: UUID, *, now: dateti
         detail={"suppression": str(row.id), "reported_from": row.source},
     )
     return row
-
-
-def reported_here(session: HospitalSession, rows: Sequence[Suppression]) -> set[UUID]:
-    """Which of these suppressions were reported by whoever acts now, by their id in the trail or by their
-    name; all of them for a program, which confirms nothing. One statement.
-    """
-    actor = session.scope.actor
-    if actor.id is None:
-        return {row.id for row in rows}
-    told = session.execute(
-        select(AuditEvent.detail["suppression"].astext).where(
-            AuditEvent.tenant_id == session.tenant_id,
-            AuditEvent.actor_id == actor.id,
-            AuditEvent.action == "patients.suppressed",
-            AuditEvent.subject == any_(cast([f"patient:{row.patient_id}" for row in rows], ARRAY(Text))),
-        )
-    )
-    by_id = {suppression for (suppression,) in told}
-    return {row.id for row in rows if row.started_by == actor.name or str(row.id) in by_id}
 
 
 def lift(
@@ -342,8 +335,7 @@ def _tell_lifted(session: HospitalSession, reasons: dict[UUID, str], free: list[
     for patient_id in free:
         by_reason.setdefault(reasons[patient_id], []).append(patient_id)
     for lifted_reason, patient_ids in by_reason.items():
-        for hook in _lifted_hooks:
-            hook(session, patient_ids, lifted_reason, now)
+        restore(session, patient_ids, lifted_reason, now=now)
 
 
 def _confirm_by_list(session: HospitalSession, patient_ids: list[UUID], source: str, now: datetime) -> None:

@@ -54,6 +54,12 @@ class Live:
         values = {"tenant_id": session.tenant_id, "patient_ids": patient_ids}
         return int(session.execute(statement, values).scalar_one())
 
+    def open_of(self, session: HospitalSession, patient_ids: list[UUID]) -> int:
+        """How many of these patients are live, counted as the nightly check counts."""
+        statement = text(self.counted.replace("{patients}", _CHOSEN))
+        values = {"tenant_id": session.tenant_id, "patient_ids": patient_ids}
+        return int(session.execute(statement, values).scalar_one())
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:

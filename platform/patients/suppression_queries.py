@@ -15,7 +15,8 @@ from sqlalchemy import ColumnElement, Select, func, select
 from foundation.database import HospitalSession
 from foundation.masking import masked_name
 from patients.models import Patient, Suppression
-from patients.suppression import REASONS, reported_here
+from patients.reporters import reported_here
+from patients.suppression import REASONS
 from tenants.keys import unseal
 
 PAGE = 50
