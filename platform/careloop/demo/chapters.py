@@ -149,7 +149,10 @@ def _plan(stage: Stage, chapter: Chapter, day: date) -> None:
         planning.close_windows(session, now=dawn)
         planning.materialise(session, day, now=dawn)
         planning.open_tasks(session, now=dawn)
+        seed = f"{chapter.seed}-{cast.code}-{month:%Y%m}"
+        if day == month:
+            draw_sample(session, month, now=dawn, seed=f"{seed}-inpatient", audience="inpatient")
         if day == month and cast.outpatients:
-            draw_sample(session, month, now=dawn, seed=f"{chapter.seed}-{cast.code}-{month:%Y%m}")
+            draw_sample(session, month, now=dawn, seed=seed)
         elif (sample := find_sample(session, month)) is not None:
             open_survey_tasks(session, sample, now=dawn)
