@@ -189,7 +189,7 @@ class PatientPage:
 
 _LINES = text("""
     SELECT p.id, p.name, p.record_number, p.sex, p.birth_date, p.age_years, p.contact_state,
-           e.kind, e.discharged_on, d.name AS department,
+           p.contact_type, e.kind, e.discharged_on, d.name AS department,
            EXISTS (SELECT 1 FROM enrolment o WHERE o.tenant_id = :tenant_id AND o.patient_id = p.id
                    AND o.ended_on IS NULL AND o.cancelled_on IS NULL) AS enrolled,
            ARRAY (SELECT s.reason FROM suppression s WHERE s.tenant_id = :tenant_id AND s.patient_id = p.id
@@ -212,7 +212,7 @@ def patients(
     after: UUID | None = None,
     limit: int = PAGE,
 ) -> PatientPage:
-    """A page of patients.
+    """A page of patients. Organisations have a list of their own; only a search finds them here, too.
 
     `search` is a phone number or an ID number (found through the blind index), the beginning of a record
     number, of a name, also as the list masks it (张**), or of its pinyin initials; then the surest come first
@@ -230,7 +230,10 @@ def patients(
 
 def _newest(session: HospitalSession, state: str | None, after: UUID | None, limit: int) -> list[UUID]:
     query = select(Patient.id).where(
-        Patient.tenant_id == session.tenant_id, Patient.restricted_at.is_(None), Patient.merged_at.is_(None)
+        Patient.tenant_id == session.tenant_id,
+        Patient.contact_type == "patient",
+        Patient.restricted_at.is_(None),
+        Patient.merged_at.is_(None),
     )
     if state:
         query = query.where(Patient.contact_state == state)
@@ -309,7 +312,7 @@ def _line(row: RowMapping) -> PatientLine:
     birth_date, day = row["birth_date"], row["discharged_on"]
     return PatientLine(
         id=row["id"],
-        masked_name=masked_name(row["name"]),
+        masked_name=masked_name(row["name"]) if row["contact_type"] == "patient" else row["name"],
         record_number=row["record_number"],
         sex=row["sex"],
         age=age_on(birth_date, day) if birth_date and day else row["age_years"],

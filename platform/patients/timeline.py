@@ -169,6 +169,9 @@ def _suppressions(session: HospitalSession, patient_id: UUID) -> list[Entry]:
     for row in rows:
         reason = labels.of(labels.SUPPRESSION_REASONS, row.reason)
         entries.append(Entry(row.started_at, "suppression", _("Contacts stopped"), reason, tone="warn"))
+        if row.reason == "deceased" and row.confirmed_at is not None:
+            by = row.confirmed_by or ""
+            entries.append(Entry(row.confirmed_at, "suppression", _("Death confirmed"), by, tone="warn"))
         if row.lifted_at is not None:
             title = _("Contacts allowed again")
             entries.append(Entry(row.lifted_at, "suppression", title, reason, tone="good"))

@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from web_client import Browser, browsing
 from world import NOW, World
 
@@ -18,8 +18,8 @@ from foundation.ids import new_id
 from outreach import timeline as outreach_timeline
 from outreach.ranks import Rank
 from outreach.tasks import TaskRequest, make_tasks
-from patients import joining, preferences, queries, timeline, withdrawal
-from patients.models import Patient, RecordAlias
+from patients import joining, organisations, preferences, queries, suppression, timeline, withdrawal
+from patients.models import Encounter, Enrolment, Patient, RecordAlias
 from patients.timeline import Entry
 from tenants.keys import unseal
 
@@ -207,3 +207,70 @@ def test_an_organisation_is_not_asked_for_a_dialect(admin: Browser, world: World
     assert 'name="preferred_part"' in page
     assert "诊疗随访<br>" not in page
     assert "满意度调查<br>" in page, "its contact person may refuse to be asked"
+
+
+def fact(page: str, label: str) -> str:
+    """What stands beside a label among the facts of a person, without marks."""
+    found = re.search(rf"<dt>{label}</dt><dd>(.*?)</dd>", page, re.DOTALL)
+    assert found is not None
+    return re.sub(r"<[^>]+>", "", found[1]).strip()
+
+
+def test_the_page_of_somebody_stopped_says_why_in_place_of_the_state(admin: Browser, world: World) -> None:
+    with world.hospital(world.heqing, world.agent) as session:
+        patient = world.patient(session)
+    address = f"/h/heqing/patients/{patient.id}"
+    assert fact(admin.get(address).text, "联系状态") == "可联系"
+    with world.hospital(world.heqing, world.agent) as session:
+        suppression.suppress(session, patient.id, "deceased", source="call", now=NOW)
+        suppression.suppress(session, patient.id, "refused", source="call", now=NOW)
+    shown = fact(admin.get(address).text, "联系状态")
+    assert shown.split() == ["已故", "拒绝回访"]
+
+
+def test_a_confirmed_death_says_who_confirmed_it_and_when(admin: Browser, world: World) -> None:
+    with world.hospital(world.heqing, world.agent) as session:
+        patient = world.patient(session)
+        row = suppression.suppress(session, patient.id, "deceased", source="call", now=NOW)
+    address = f"/h/heqing/patients/{patient.id}"
+    assert "死亡已" not in admin.get(address).text
+    with world.hospital(world.heqing, world.admin) as session:
+        suppression.confirm_death(session, row.id, now=NOW + timedelta(hours=1))
+        told = [(e.at, e.title, e.detail) for e in timeline.of(session, patient.id)]
+    assert (NOW + timedelta(hours=1), "死亡已确认", "陈静") in told
+    page = admin.get(address).text
+    assert "死亡已由陈静于2026-09-15" in page
+
+
+def test_the_list_is_of_patients_and_a_search_finds_an_organisation_by_its_code(
+    admin: Browser, world: World
+) -> None:
+    new = organisations.Organisation("company", "河清机械厂", "郑卫东", "工会主席", "13933334444")
+    with world.hospital(world.heqing) as session:
+        patient = world.patient(session)
+        row = organisations.add(session, new, today=NOW.date(), now=NOW)
+        assert [line.id for line in queries.patients(session).lines] == [patient.id]
+        (line,) = queries.patients(session, row.record_number).lines
+    assert line.masked_name == "河清机械厂"
+    found = admin.post("/h/heqing/patients/search", {"search": row.record_number}).text
+    assert "河清机械厂" in found
+    assert "wxm" in found
+
+
+def test_only_somebody_with_a_stay_is_offered_the_programme_by_hand(admin: Browser, world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        patient = world.patient(session)
+        session.execute(delete(Enrolment).where(Enrolment.patient_id == patient.id))
+    address, form = f"/h/heqing/patients/{patient.id}", f"/patients/{patient.id}/enrolment/start"
+    assert form in admin.get(address).text
+    with world.hospital(world.heqing) as session:
+        session.execute(update(Encounter).where(Encounter.patient_id == patient.id).values(kind="outpatient"))
+    assert form not in admin.get(address).text
+
+
+def test_what_ends_contacts_at_once_asks_first(admin: Browser, world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        patient = world.patient(session)
+    page = admin.get(f"/h/heqing/patients/{patient.id}").text
+    for form in ("suppress", "consents/withdraw"):
+        assert re.search(rf'/patients/{patient.id}/{form}" data-confirm="确定[^"]+"', page), form
