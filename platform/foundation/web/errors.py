@@ -20,6 +20,7 @@ from litestar.exceptions import ClientException, HTTPException, NotFoundExceptio
 from litestar.response import Redirect
 from litestar.status_codes import (
     HTTP_303_SEE_OTHER,
+    HTTP_400_BAD_REQUEST,
     HTTP_401_UNAUTHORIZED,
     HTTP_404_NOT_FOUND,
     HTTP_413_REQUEST_ENTITY_TOO_LARGE,
@@ -43,6 +44,8 @@ API = "/api/"
 FORBIDDEN = "errors/forbidden.html"
 # PostgreSQL's words for two who did the same, or waited for each other: 23505, 40001, 40P01.
 AT_ONCE = frozenset({"23505", "40001", "40P01"})
+# What Litestar says of a body that broke off; it calls it a fault of ours.
+SENDER_LEFT = "client disconnected prematurely"
 log = structlog.get_logger()
 
 
@@ -164,6 +167,9 @@ def _way_back(request: Request[Any, Any, Any]) -> str:
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     _prepare(request)
     status = error.status_code
+    if error.detail == SENDER_LEFT:
+        log.info("sender left before the end", path=request.url.path)
+        return Response(b"", status_code=HTTP_400_BAD_REQUEST)  # nobody reads it
     if status >= HTTP_500_INTERNAL_SERVER_ERROR:
         return _broken(request, error)
     if status == HTTP_413_REQUEST_ENTITY_TOO_LARGE:

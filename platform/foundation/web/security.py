@@ -13,7 +13,9 @@ from litestar.middleware.csrf import CSRFMiddleware
 from litestar.types import Message, Receive, Scope, Send
 
 from foundation.settings import Settings, csrf_secret
+from foundation.web.access import PUBLIC
 from foundation.web.context import CSRF_COOKIE
+from foundation.web.errors import NotSignedIn
 from foundation.web.static import PREFIX
 
 POLICY = (
@@ -79,5 +81,18 @@ class FormTokens(CSRFMiddleware):
         """See the class."""
         if scope["type"] == ScopeType.HTTP and scope["state"].get(BEARER) is True:
             await self.app(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+            return
+        if scope["type"] == ScopeType.HTTP and _sends_files(scope) and not _known(scope):
+            raise NotSignedIn
+        await super().__call__(scope, receive, send)
+
+
+def _sends_files(scope: Scope) -> bool:
+    """Whether a body of files follows, which would be read whole in search of the form's token."""
+    types = (value for name, value in scope["headers"] if name == b"content-type")
+    return any(value.strip().lower().startswith(b"multipart/") for value in types)
+
+
+def _known(scope: Scope) -> bool:
+    """Whether somebody is signed in, or the address asks for nobody."""
+    return scope["state"].get("viewer") is not None or scope["route_handler"].opt.get("needs") == PUBLIC
