@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from asyncio import IncompleteReadError, LimitOverrunError
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ LARGEST_FRAME = 1_000_000  # bytes
 FRAME_SECONDS = 60.0  # from the first byte of a frame to its last
 LAST_SECONDS = 30.0  # what the message in hand may take when the listener is stopped
 CONNECTIONS = 32
+IDLE_SECONDS = 600.0  # what a connection may be silent between two frames
+CROWDED_SECONDS = 60.0  # the same, when somebody else has no place
 Network = IPv4Network | IPv6Network
 log = structlog.get_logger()
 
@@ -47,6 +50,9 @@ class Listener:
     connections: int = CONNECTIONS
     frame_seconds: float = FRAME_SECONDS
     largest: int = LARGEST_FRAME
+    idle_seconds: float = IDLE_SECONDS
+    crowded_seconds: float = CROWDED_SECONDS
+    _silent: dict[asyncio.Task[None], tuple[float, Any]] = field(default_factory=dict)
     _open: set[asyncio.Task[None]] = field(default_factory=set)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,13 +76,13 @@ class Listener:
     async def _connected(self, reader: Any, writer: Any) -> None:
         task = asyncio.current_task()
         peer = (writer.get_extra_info("peername") or ("",))[0]
-        if task is None or not self._may(peer) or len(self._open) >= self.connections:
+        if task is None or not self._may(peer) or not self._place():
             log.warning("mllp connection refused", address=peer, open=len(self._open))
             writer.close()
             return
         self._open.add(task)
         try:
-            await self._converse(reader, writer)
+            await self._converse(task, reader, writer)
         except (ConnectionError, IncompleteReadError):
             log.info("mllp connection ended", address=peer)
         finally:
@@ -84,6 +90,20 @@ class Listener:
             writer.close()
             with suppress(ConnectionError, ssl.SSLError):
                 await writer.wait_closed()
+
+    def _place(self) -> bool:
+        """Whether there is a place; one who has been silent for long gives theirs up."""
+        if len(self._open) < self.connections:
+            return True
+        if not self._silent:
+            return False
+        task, (since, writer) = min(self._silent.items(), key=lambda one: one[1][0])
+        if time.monotonic() - since < self.crowded_seconds:
+            return False
+        self._open.discard(task)
+        del self._silent[task]
+        writer.close()
+        return True
 
     def _may(self, peer: str) -> bool:
         if not self.allowed:
@@ -94,9 +114,14 @@ class Listener:
             return False
         return any(address in network for network in self.allowed)
 
-    async def _converse(self, reader: Any, writer: Any) -> None:
+    async def _converse(self, task: asyncio.Task[None], reader: Any, writer: Any) -> None:
         while not self._stop.is_set():
-            frame, fault = await self._frame(reader)
+            self._silent[task] = time.monotonic(), writer
+            try:
+                begun = await self._first(reader)
+            finally:
+                self._silent.pop(task, None)
+            frame, fault = await self._rest(reader, begun)
             if fault:
                 writer.writeblock(self.desk.refuse(fault))
                 await writer.drain()
@@ -119,18 +144,26 @@ class Listener:
             return None
         return work.result()
 
-    async def _frame(self, reader: Any) -> tuple[bytes | None, str]:
-        """The next frame's content; or what is wrong with it; neither when there is to be none."""
+    async def _first(self, reader: Any) -> bytes:
+        """The first byte of the next frame; nothing when the other side ends, is silent for too long, or the
+        listener stops. What stands between two frames is no sign of life.
+        """
+        until = time.monotonic() + self.idle_seconds
         first = b"\r"
         while first in {b"\r", b"\n"}:
             read = asyncio.ensure_future(reader.read(1))
             stop = asyncio.ensure_future(self._stop.wait())
-            await asyncio.wait([read, stop], return_when=asyncio.FIRST_COMPLETED)
+            left = max(0.0, until - time.monotonic())
+            await asyncio.wait([read, stop], timeout=left, return_when=asyncio.FIRST_COMPLETED)
             stop.cancel()
             if not read.done():
                 read.cancel()
-                return None, ""
+                return b""
             first = read.result()
+        return first
+
+    async def _rest(self, reader: Any, first: bytes) -> tuple[bytes | None, str]:
+        """The frame's content; or what is wrong with it; neither when there is to be none."""
         if not first:
             return None, ""
         if first != START:

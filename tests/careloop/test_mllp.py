@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_network
@@ -207,3 +208,34 @@ def test_only_those_who_may_connect_are_heard_and_no_more_than_the_limit(
         assert b"MSA|AA" in first.send_message(DISCHARGED)
         assert raw_answer(port, b"") == b""
         assert b"MSA|AA" in first.send_message(DISCHARGED)
+
+
+def test_whoever_is_silent_gives_their_place_up(engine_db: Database, engine_world: World) -> None:
+    limits = {"connections": 2, "crowded_seconds": 0.3}
+    with listening(engine_db, engine_world.heqing, **limits) as port:
+        silent = [socket.create_connection((HOST, port), timeout=20) for _ in range(2)]
+        silent[0].sendall(b"\r\r")
+        assert raw_answer(port, b"") == b""
+        time.sleep(0.5)
+        assert say(port, DISCHARGED)[0][0] == "AA"
+        assert silent[0].recv(1) == b""
+        for wire in silent:
+            wire.close()
+
+
+def test_a_silent_connection_is_closed_and_one_that_only_ends_lines_too(
+    engine_db: Database, engine_world: World
+) -> None:
+    with listening(engine_db, engine_world.heqing, idle_seconds=0.4) as port:
+        assert raw_answer(port, b"") == b""
+        assert raw_answer(port, b"\r" * 20) == b""
+
+
+def test_a_frame_of_too_many_messages_is_refused_as_a_whole(engine_db: Database, engine_world: World) -> None:
+    with listening(engine_db, engine_world.heqing) as port:
+        frame = (DISCHARGED + "MSH|^~\\&|\r" * 500).encode()
+        with MLLPClient(HOST, port) as client:
+            answer = client.send_message(frame)
+    assert answer.count(b"MSA|AR") == 1
+    assert b"500" in answer
+    assert stays(engine_world, engine_world.heqing) == []

@@ -7,16 +7,17 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from world import NOW, World
 
 from careloop import wiring
-from careloop.watching import Watched
+from careloop.watching import UnsafeFolder, Watched
 from foundation.clock import SetClock
 from foundation.database import Database
 from foundation.scope import Actor, HospitalScope
 from patients import feed_queries, intake_run
-from patients.models import DataImport, Patient
+from patients.models import DataImport, Encounter, Patient
+from tenants.models import Hospital
 
 HEADER = "病案号,姓名,性别,手机号,出院日期,出院科室,离院方式\n"
 ROW = "H0001,张𠮷,男,13800138000,2026-09-08,骨科,1\n"
@@ -113,4 +114,56 @@ def test_dying_between_the_import_and_the_move_imports_nothing_twice(
     assert names(tmp_path / "done") == {"list.csv"}
     with engine_world.hospital(engine_world.heqing) as session:
         assert len(session.scalars(select(DataImport)).all()) == 1
+    assert patients(engine_world) == 1
+
+
+def test_a_list_that_says_again_what_an_older_one_said_is_imported_again(
+    watched: Callable[..., Watched], engine_world: World, tmp_path: Path
+) -> None:
+    one = watched()
+    home, died = HEADER + ROW, HEADER + ROW.replace("骨科,1", "骨科,5")
+    for name, content in (("a.csv", home), ("b.csv", died), ("c.csv", home), ("d.csv", home)):
+        (tmp_path / name).write_text(content)
+        assert twice(one) == 1
+    with engine_world.hospital(engine_world.heqing) as session:
+        assert session.scalars(select(Encounter.disposition)).one() == "home"
+        # The last one says what the one before it said.
+        assert len(session.scalars(select(DataImport)).all()) == 3
+
+
+def test_links_are_not_followed(watched: Callable[..., Watched], engine_world: World, tmp_path: Path) -> None:
+    folder, beyond = tmp_path, tmp_path.parent / f"{tmp_path.name}-beyond"
+    beyond.mkdir()
+    (beyond / "secret.csv").write_text(HEADER + ROW)
+    (folder / "list.csv").symlink_to(beyond / "secret.csv")
+    (folder / "failed").mkdir()
+    (folder / "failed" / "wrong.csv.txt").symlink_to(beyond / "secret.csv")
+    (folder / "wrong.csv").write_text("nonsense")
+    assert twice(watched()) == 2
+    assert patients(engine_world) == 0
+    assert (beyond / "secret.csv").read_text() == HEADER + ROW
+    assert "Links are not followed" in (folder / "failed" / "list.csv.txt").read_text()
+    assert (folder / "failed" / "wrong (2).csv.txt").is_file()
+    (folder / "done").symlink_to(beyond)
+    (folder / "good.csv").write_text(HEADER + ROW)
+    with pytest.raises(UnsafeFolder, match="done/ is a link"):
+        watched().round()
+    assert names(beyond) == {"secret.csv"}
+
+
+def test_files_stay_while_the_hospital_is_paused(
+    watched: Callable[..., Watched], engine_world: World, tmp_path: Path
+) -> None:
+    def stage(state: str) -> None:
+        with engine_world.hospital(engine_world.heqing) as session:
+            values = update(Hospital).where(Hospital.tenant_id == session.tenant_id).values(state=state)
+            session.execute(values)
+
+    (tmp_path / "list.csv").write_text(HEADER + ROW)
+    stage("suspended")
+    one = watched()
+    assert (twice(one), one.unsettled) == (0, False)
+    assert names(tmp_path) == {"list.csv"}
+    stage("active")
+    assert twice(one) == 1
     assert patients(engine_world) == 1

@@ -24,7 +24,7 @@ from careloop.commands.errors import CommandMistake
 from careloop.commands.operate import started
 from careloop.mllp import LARGEST_FRAME, Desk, Listener, Network
 from careloop.watching import BY as WATCHING
-from careloop.watching import Watched
+from careloop.watching import UnsafeFolder, Watched
 from foundation.languages import gettext as _
 from foundation.runtime import Runtime
 from foundation.scope import Actor, HospitalScope
@@ -98,10 +98,12 @@ def desk(parts: Runtime, scope: HospitalScope) -> Desk:
         messages = hl7_text.split(frame)
         if not messages:
             return refuse("empty")
+        if len(messages) > feed_inbox.MOST_MESSAGES:
+            return refuse("too_many", feed_inbox.MOST_MESSAGES)
         return b"".join(_handled(parts, message, take) for message in messages)
 
-    def refuse(code: str) -> bytes:
-        error = BadMessage(code, limit=LARGEST_FRAME // 1000)
+    def refuse(code: str, limit: int = LARGEST_FRAME // 1000) -> bytes:
+        error = BadMessage(code, limit=limit)
         text = feed_labels.mistake(error)
         return ack(None, "AR", text=text, reason=code, now=parts.clock.now())
 
@@ -160,6 +162,8 @@ def _round(watched: Watched) -> None:
     """One look at the folder; what cannot be kept now stays where it is for the next."""
     try:
         watched.round()
+    except UnsafeFolder as error:
+        raise CommandMistake(str(error)) from error
     except (SQLAlchemyError, PsycopgError) as error:
         log.warning("database unreachable", error=type(error).__name__)
 
