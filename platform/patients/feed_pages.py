@@ -17,7 +17,7 @@ from foundation.languages import gettext as _
 from foundation.web import cursors
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import page, redirect
-from patients import feed_inbox, feed_labels, feed_queries, feed_store, labels
+from patients import feed_alarms, feed_inbox, feed_labels, feed_queries, feed_store, intake_labels, labels
 from patients.models import FeedMessage
 from tenants.rights import Action
 from tenants.visit import Visit
@@ -45,6 +45,7 @@ def feeds_page(
         feeds = feed_queries.ages(session, visit.now)
         today = feed_queries.today(session, visit.now)
         rows = feed_queries.messages(session, state=wanted or None, after=cursor)
+        alarms = [intake_labels.alarm(one) for one in feed_alarms.recent(session, visit.now)]
     address = f"/h/{code}/feeds"
     tabs = [(_("All"), address, not wanted, None)] + [
         (labels.of(feed_labels.STATES, name), f"{address}?show={name}", wanted == name, None)
@@ -57,6 +58,7 @@ def feeds_page(
         visit=visit,
         active="imports",
         code=code,
+        alarms=alarms,
         feeds=feeds,
         today=today,
         rows=rows[: feed_queries.PAGE],

@@ -142,7 +142,7 @@ def test_links_are_not_followed(watched: Callable[..., Watched], engine_world: W
     assert twice(watched()) == 2
     assert patients(engine_world) == 0
     assert (beyond / "secret.csv").read_text() == HEADER + ROW
-    assert "Links are not followed" in (folder / "failed" / "list.csv.txt").read_text()
+    assert "不跟随链接" in (folder / "failed" / "list.csv.txt").read_text()
     assert (folder / "failed" / "wrong (2).csv.txt").is_file()
     (folder / "done").symlink_to(beyond)
     (folder / "good.csv").write_text(HEADER + ROW)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from adt_messages import adt, bundle
 from sqlalchemy import func, select, update
+from web_client import browsing
 from world import NOW, World
 
 from careloop import wiring
@@ -42,7 +43,7 @@ def test_an_event_of_the_future_is_refused_and_hides_nothing_that_comes_after(
 ) -> None:
     fate = send(heqing, adt("A03", "20991231000000", discharged="20260908100000"))
     assert (fate.state, fate.refused) == ("rejected", False)
-    assert feed_labels.reason(fate.reason) == "The time of the event lies in the future."
+    assert feed_labels.reason(fate.reason) == "事件时间晚于当前时间。"
     assert heqing.scalar(select(func.count()).select_from(Encounter)) == 0
     died = adt("A03", "20260910090000", discharged="20260908100000", disposition="5")
     assert send(heqing, died).state == "applied"
@@ -109,7 +110,7 @@ def test_a_queued_import_stops_with_the_hospital_and_can_be_tried_again(
         stage(session, "suspended")
     row = run(row)
     assert (row.state, row.failure) == ("failed", {"code": "hospital_paused"})
-    assert "paused" in intake_labels.failure(row.failure)
+    assert "暂停" in intake_labels.failure(row.failure)
     with engine_world.hospital(engine_world.heqing) as session:
         assert session.scalar(select(func.count()).select_from(Patient)) == 0
         stage(session, "active")
@@ -137,3 +138,13 @@ def test_the_hospitals_own_name_and_short_codes_raise_none(heqing: HospitalSessi
     name = heqing.scalars(select(Hospital.name)).one()
     send(heqing, LEFT.replace("|HIS|河清|", f"|HIS|{name}|"))
     assert heqing.scalars(select(DataImport)).one().alarms == []
+
+
+def test_the_alarm_stands_on_the_pages(db: Database, world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        wiring.wire()
+        send(session, LEFT.replace("|HIS|河清|", "|HIS|云岭妇幼保健院|"))
+    with browsing(db, clock=SetClock(NOW)) as made:
+        browser = made.enter(world.people["operations"], "en")
+        assert "Messages name another hospital: 云岭妇幼保健院." in browser.get("/h/heqing/feeds").text
+        assert "Look twice" in browser.get("/h/heqing/imports").text
