@@ -22,7 +22,7 @@ from outreach.outcomes import EFFECTS, Effect, Outcome
 from outreach.queue import DrawnCard
 from patients import labels as patient_labels
 from patients import preferences
-from patients.models import ContactPoint
+from patients.models import ContactPoint, Patient
 from patients.queries import PatientCard
 from patients.queries import card as patient_card
 
@@ -105,6 +105,18 @@ def card_values(
     }
 
 
+def greeted_of(session: HospitalSession, call_id: UUID) -> str:
+    """Whom to ask for while the contact person of an organisation is being called, by the full name that the
+    dial put on record; empty for any other call.
+    """
+    call = session.get_one(Call, (session.tenant_id, call_id))
+    point = session.get_one(ContactPoint, (session.tenant_id, call.contact_point_id))
+    patient = session.get_one(Patient, (session.tenant_id, call.patient_id))
+    if patient.contact_type == "patient" or point.holder != "contact":
+        return ""
+    return _person_of(point.name, point.relation, patient.name)
+
+
 def address_of(patient: PatientCard) -> str:
     """Whom to ask for: the patient, or the contact person of an organisation, by mask until a dial."""
     if patient.contact_type == "patient":
@@ -112,8 +124,12 @@ def address_of(patient: PatientCard) -> str:
     person = next((n for n in patient.all_numbers if n.holder == "contact"), None)
     if person is None:
         return patient.name
-    who = f"{masked_name(person.name)} ({person.relation})" if person.relation else masked_name(person.name)
-    return _("{person} of {organisation}", person=who, organisation=patient.name)
+    return _person_of(masked_name(person.name), person.relation, patient.name)
+
+
+def _person_of(name: str, post: str, organisation: str) -> str:
+    who = _("{person} ({post})", person=name, post=post) if post else name
+    return _("{person} of {organisation}", person=who, organisation=organisation)
 
 
 def fits(outcome: Outcome) -> bool:

@@ -26,7 +26,7 @@ from foundation.masking import Shown
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import fragment, page, redirect
 from outreach import calls, labels, queries, queue
-from outreach.card_view import card_values, dialog_values, number_values
+from outreach.card_view import card_values, dialog_values, greeted_of, number_values
 from outreach.errors import ContactRefused, NotHeld, OutcomeIncomplete
 from outreach.models import ContactTask, PatientHold
 from outreach.outcomes import EFFECTS, Outcome
@@ -133,12 +133,14 @@ def dial(
         except NotHeld as error:
             raise _gone() from error
         values = number_values(session, dialled.call_id, visit.now)
+        greeting = _greeting(session, visit, dialled.call_id)
     return fragment(
         "outreach/_call.html",
         code=code,
         number=Shown(dialled.number),
         names=(dialled.patient_name, dialled.holder_name),
         labels=labels,
+        **greeting,
         **values,
     )
 
@@ -165,7 +167,10 @@ def connected(
         values = number_values(session, data.call_id, visit.now)
         if values["task_id"] != task_id:
             raise NotFound
-    return fragment("outreach/_call.html", code=code, number=None, names=names, labels=labels, **values)
+        greeting = _greeting(session, visit, data.call_id) if names else {}
+    return fragment(
+        "outreach/_call.html", code=code, number=None, names=names, labels=labels, **greeting, **values
+    )
 
 
 @post(
@@ -317,6 +322,15 @@ def _call_id(typed: str) -> UUID | None:
         return UUID(typed) if typed else None
     except ValueError as error:
         raise _gone() from error
+
+
+def _greeting(session: HospitalSession, visit: Visit, call_id: UUID) -> dict[str, str]:
+    """What the first words of the card need while the call goes on."""
+    return {
+        "greeted": greeted_of(session, call_id),
+        "agent_name": visit.person.name,
+        "hospital_name": visit.face(session.tenant_id).label,
+    }
 
 
 def _gone() -> UserMistake:

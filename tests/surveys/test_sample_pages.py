@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
@@ -218,11 +219,25 @@ def test_the_call_card_asks_for_the_contact_person_of_the_organisation(
         assign(firm, world.people["agent"], world.heqing.tenant_id, NOW)
         assert draw(firm, world.agent, NOW) is not None
     card = browser.enter(world.people["agent"]).get("/workbench/card").text
-    assert "请问是河清机械厂的郑** (工会主席)吗" in card
+    assert "请问是河清机械厂的郑**（工会主席）吗" in card
+    assert "郑卫东" not in card
+    assert "还没有人联系过该单位" in card
     assert "合作单位满意度问卷" in card
     assert "诊断" not in card
     assert 'value="completed"' in card
     assert 'value="deceased"' not in card
+    (task_id,) = set(re.findall(r"/contacts/([0-9a-f-]{36})/dial", card))
+    (point_id,) = re.findall(r'name="contact_point_id" value="([^"]+)"', card)
+    dialled = browser.post(f"/h/heqing/contacts/{task_id}/dial", {"contact_point_id": point_id})
+    assert dialled.status_code == 200
+    greeting = re.search(r'<p id="greeting" hx-swap-oob="true">(.*?)</p>', dialled.text)
+    assert greeting is not None
+    assert "河清市第一人民医院随访中心" in greeting[1]
+    assert "请问是河清机械厂的郑卫东（工会主席）吗" in greeting[1]
+    (call_id,) = re.findall(r'name="call_id" value="([^"]+)"', dialled.text)
+    answered = browser.post(f"/h/heqing/contacts/{task_id}/connected", {"call_id": call_id}).text
+    assert "郑卫东（工会主席）" in answered
+    assert '<p id="greeting">' in card
     page = browser.get(f"/h/heqing/patients/{row.id}").text
     assert "河清机械厂" in page
     assert "年龄" not in page
