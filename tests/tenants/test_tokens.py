@@ -204,7 +204,9 @@ def form(side: str, *actions: Action, **changes: str) -> dict[str, Any]:
 
 def test_a_key_is_shown_once_and_stored_as_a_hash(browser: Browser, world: World) -> None:
     browser.enter(world.people["heqing_admin"])
+    assert '<section class="card cl-card" id="no-key">' in browser.get("/me/tokens").text
     answer = browser.post("/me/tokens", form("hospital:heqing", Action.VIEW_CASES, Action.IMPORT_PATIENTS))
+    assert '<div id="no-key" hx-swap-oob="delete">' in answer.text  # "no key yet" leaves the page
     text = re.findall(r"clp_[\w-]{43}", answer.text)[0]
     listed = browser.get("/me/tokens").text
     assert text not in listed
