@@ -24,11 +24,13 @@ from foundation.web.errors import UserMistake
 from patients import consent_texts
 from patients.consent_rules import (
     ALL,
+    BY_PROGRAM,
     CHANNELS,
     GIVERS,
     OFFERED,
     PURPOSES,
     REACHING,
+    READ_OUT,
     SOURCES,
     Basis,
     Holding,
@@ -55,6 +57,10 @@ class GuardianNeeded(UserMistake):
 
 class WrongText(ValueError):
     """These words are not of that purpose, or not of this hospital."""
+
+
+class TextNeeded(UserMistake):
+    """A yes to marketing that a program brings says which words it was given to (PIPL 14, 23)."""
 
 
 class StillQuiet(UserMistake):
@@ -111,8 +117,12 @@ def record(
 
     `at` is when it was said, without it now; a word that is brought in late changes nothing that was said
     after it. A yes of a child under 14 needs the guardian (`GuardianNeeded`), one within twelve months of a
-    no has to come unasked, source `patient` (`StillQuiet`). Raises `UnknownPatient`, also for one whose data
-    is restricted, and ValueError for words that are not of the lists.
+    no has to come unasked, source `patient` (`StillQuiet`). Once a version asks again, a
+    yes that names no words was given to those in force when it was said, where they are read, handed or shown
+    to the patient; one that a program brings has to name them for marketing (`TextNeeded`).
+
+    Raises `UnknownPatient`, also for one whose data is restricted, and ValueError for words that are not of
+    the lists.
     """
     _checked(purpose, channel, source, given_by)
     said_at = at or now
@@ -124,6 +134,8 @@ def record(
         _may_say_yes(session, patient, purpose, channel, source, given_by, now)
     if text_id is not None:
         _own_text(session, text_id, purpose)
+    elif given:
+        text_id = _version_shown(session, purpose, channel, source, said_at)
     row = Consent(
         tenant_id=session.tenant_id,
         id=new_id(),
@@ -324,6 +336,25 @@ def _locked(session: HospitalSession, patient_id: UUID) -> Patient:
     if patient is None:
         raise UnknownPatient(str(patient_id))
     return patient
+
+
+def _version_shown(
+    session: HospitalSession, purpose: str, channel: str, source: str, said_at: datetime
+) -> UUID | None:
+    """The words that a yes without any was given to; None where nobody knows."""
+    known = consent_texts.versions(session)
+    asked = any(
+        ask.purpose == purpose and ask.channel in (ALL, channel) and ask.at <= said_at
+        for ask in consent_texts.asks(known)
+    )
+    if not asked:
+        return None
+    if source in READ_OUT:
+        row = consent_texts.current(known, purpose, channel, said_at)
+        return None if row is None else row.id
+    if purpose == "marketing" and source in BY_PROGRAM:
+        raise TextNeeded(_("Say which version of the words this yes was given to."))
+    return None
 
 
 def _own_text(session: HospitalSession, text_id: UUID, purpose: str) -> None:

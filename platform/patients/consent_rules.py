@@ -31,6 +31,9 @@ CHANNELS = (ALL, *REACHING)
 # Where a word was given. `patient` is one that was offered unasked, on the patient's own initiative.
 OFFERED = "patient"
 SOURCES = (OFFERED, "call", "card", "counter", "paper", "sms", "wechat", "web", "import", "request", "api")
+# Where the words are read, handed or shown to whoever says yes; where only a program knows which ones were.
+READ_OUT = frozenset({"call", "card", "counter", "paper", "web"})
+BY_PROGRAM = frozenset({"api", "import"})
 GIVERS = ("patient", "guardian")
 BASES: dict[str, tuple[Basis, ...]] = {
     "care_followup": ("contract", "consent"),

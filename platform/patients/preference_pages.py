@@ -67,15 +67,17 @@ def set_words(
     """Note what must not be said. The page shows it by mask, so the form is empty and empty keeps it."""
     address = f"/h/{code}/patients/{patient_id}"
     words = short(data.words)
-    if not words and data.none != "yes":
-        return redirect(address, notice=_("Nothing was changed."))
+    changes = bool(words) or data.none == "yes"
     with visit.hospital(code, Action.SUPPRESS_PATIENTS) as session:
         in_use(session, patient_id)
         try:
-            service.set_must_not_say(session, patient_id, words, now=visit.now)
+            if changes:
+                service.set_must_not_say(session, patient_id, words, now=visit.now)
+            else:
+                service.patient_or_raise(session, patient_id)
         except suppression.UnknownPatient as error:
             raise NotFound from error
-    return redirect(address, notice=_("Saved."))
+    return redirect(address, notice=_("Saved.") if changes else _("Nothing was changed."))
 
 
 @post(

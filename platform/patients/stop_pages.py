@@ -13,12 +13,16 @@ from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from foundation.languages import gettext as _
+from foundation.masking import mask_numbers
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import redirect
 from patients import enrolment, suppression
+from patients.models import Suppression
 from patients.patient_pages import in_use, short
 from tenants.rights import Action
 from tenants.visit import Visit
+
+FEW_WORDS = 4  # characters: 本人接听 says how somebody knows, 误 does not
 
 
 class SuppressForm(msgspec.Struct):
@@ -71,10 +75,21 @@ def lift(
     visit: NamedDependency[Visit],
     data: URLEncodedBody[ReasonForm],
 ) -> Redirect:
-    """Undo: enrolment and contacts come back as they were."""
+    """Undo, with the reason: enrolment and contacts come back as they were. A death that two people or the
+    hospital's own list vouch for is undone by whoever may confirm one, in a few words (S4-15).
+    """
+    reason = mask_numbers(short(data.reason))
+    if not reason:
+        raise UserMistake(_("Say why it is undone."))
     with visit.hospital(code, Action.SUPPRESS_PATIENTS) as session:
+        known = session.get(Suppression, (session.tenant_id, suppression_id))
+        if known is not None and known.reason == "deceased" and known.confirmed_at is not None:
+            if not visit.may(Action.CONFIRM_DEATHS, code):
+                raise UserMistake(_("Only somebody who may confirm deaths undoes a confirmed one."))
+            if len(reason) < FEW_WORDS:
+                raise UserMistake(_("Say how you know that the patient is alive."))
         try:
-            row = suppression.lift(session, suppression_id, now=visit.now, reason=short(data.reason))
+            row = suppression.lift(session, suppression_id, now=visit.now, reason=reason)
         except suppression.UnknownSuppression as error:
             raise NotFound from error
         patient_id = row.patient_id
@@ -100,7 +115,9 @@ def cancel_enrolment(
     with visit.hospital(code, Action.SUPPRESS_PATIENTS) as session:
         in_use(session, patient_id)
         try:
-            row = enrolment.cancel(session, patient_id, reason=short(data.reason), now=visit.now)
+            row = enrolment.cancel(
+                session, patient_id, reason=mask_numbers(short(data.reason)), now=visit.now
+            )
         except enrolment.NotEnrolled as error:
             raise UserMistake(_("This patient is not enrolled.")) from error
         free = row.cancelled_on is not None

@@ -11,6 +11,7 @@ from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
 
 from foundation.languages import gettext as _
+from foundation.masking import mask_numbers
 from foundation.web import cursors
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import fragment, page, redirect
@@ -134,7 +135,7 @@ def mistake(
         row = session.get(Suppression, (session.tenant_id, suppression_id))
         if row is None or row.reason != "deceased" or row.confirmed_at is not None:
             raise NotFound
-        suppression.lift(session, row.id, now=visit.now, reason=data.reason.strip()[:LONGEST])
+        suppression.lift(session, row.id, now=visit.now, reason=mask_numbers(data.reason.strip()[:LONGEST]))
         still = suppression.active_reasons(session, row.patient_id)
     notice = _("One reason less; another one still holds.") if still else _("Contacts are allowed again.")
     return redirect(f"/h/{code}/suppressions?show=confirm", notice=notice)

@@ -110,6 +110,29 @@ def test_the_standard_words_are_kept_once_at_first_use(world: World) -> None:
         assert consent_texts.in_use(session, "care_followup", "sms", NOW + MONTH).text_zh == "短信"
 
 
+def test_once_a_version_asks_again_a_yes_is_to_the_words_in_force_or_says_which(world: World) -> None:
+    with world.hospital(world.heqing) as session:
+        patient = world.patient(session).id
+        assert (
+            consent.record(session, patient, "marketing", given=True, source="api", now=NOW).text_id is None
+        )
+        new = consent_texts.NewText("marketing", "all", "新文本", "New words", True, NOW.date())
+        text = consent_texts.add_version(session, new, NOW + timedelta(hours=1))
+        later = NOW + timedelta(hours=2)
+        assert not consent.may_contact(session, patient, "marketing", "sms", later)
+        for source in ("api", "import"):
+            with pytest.raises(consent.TextNeeded):
+                consent.record(session, patient, "marketing", given=True, source=source, now=later)
+        assert not consent.may_contact(session, patient, "marketing", "sms", later)
+        said = consent.record(session, patient, "marketing", given=True, source="call", now=later)
+        assert said.text_id == text.id
+        consent.record(
+            session, patient, "marketing", given=True, source="api", text_id=text.id, now=later + MONTH
+        )
+        assert consent.may_contact(session, patient, "marketing", "sms", later + MONTH)
+        consent.record(session, patient, "marketing", given=False, source="api", now=later + 2 * MONTH)
+
+
 def _mixture(session: HospitalSession, patients: list[UUID], chance: random.Random) -> None:
     """Words and versions of words in any order."""
     texts = []

@@ -57,6 +57,10 @@ def dead(record_number: str) -> str:
     return line(record_number, "王芳", stay=2, since="2026-09-11", left="2026-09-13", way=DIED)
 
 
+def second_stay(record_number: str) -> str:
+    return line(record_number, "王芳", stay=2, since="2026-09-11", left="2026-09-13")
+
+
 def broken(session: HospitalSession) -> dict[str, int]:
     return {name: count for name, count in suppression_check.look(session).items() if count}
 
@@ -208,7 +212,6 @@ def test_whatever_came_in_between_nobody_is_contacted_who_must_not_be(
 
 
 def _do(session: HospitalSession, what: str, kept: UUID, gone: UUID, at: int) -> None:
-    stay = {"stay": 2, "since": "2026-09-11", "left": "2026-09-13"}
     match what:
         case "stop" | "stop_gone":
             whom = gone if what == "stop_gone" else kept
@@ -221,8 +224,8 @@ def _do(session: HospitalSession, what: str, kept: UUID, gone: UUID, at: int) ->
         case "dead_g" | "dead_k":
             listed(session, dead("G2001" if what == "dead_g" else "K1001"), at=at)
         case "back_g" | "stay_g":
-            listed(session, line("G2001", "王芳", **stay), at=at)
+            listed(session, second_stay("G2001"), at=at)
         case "stay_k":
-            listed(session, line("K1001", "王芳", **stay), at=at)
+            listed(session, second_stay("K1001"), at=at)
         case _:
             plan(session, at=at)

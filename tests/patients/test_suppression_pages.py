@@ -11,11 +11,13 @@ from suppression_world import full
 from web_client import Browser, browsing
 from world import NOW, World
 
+from foundation.audit import AuditEvent
 from foundation.database import Database
 from patients import restriction, suppression_check
 from patients.enrolment import cancel, open_enrolment
 from patients.models import Suppression
-from patients.suppression import active_reasons, suppress
+from patients.suppression import active_reasons, confirm_death, suppress
+from tenants.rights import MATRIX, Action, Role
 
 
 @pytest.fixture
@@ -118,3 +120,44 @@ def test_enrolments_are_listed_and_a_wrong_cancellation_is_made_good(browser: Br
     with world.hospital(world.heqing) as session:
         assert open_enrolment(session, made.patient_id) is not None
     assert admin.post(path.replace("heqing", "yunling"), {"reason": "x"}).status_code == 404
+
+
+def test_a_stop_is_undone_with_a_reason_and_a_confirmed_death_by_who_may_confirm_one(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with world.hospital(world.heqing, world.agent) as session:
+        refused, dead = world.patient(session).id, world.patient(session).id
+        stop = suppress(session, refused, "refused", source="call", now=NOW)
+        death = suppress(session, dead, "deceased", source="call", now=NOW)
+    with world.hospital(world.heqing, world.admin) as session:
+        confirm_death(session, death.id, now=NOW)
+    lift = "/h/heqing/suppressions/{}/lift"
+    admin = browser.enter(world.people["heqing_admin"], "en")
+    page = admin.get("/h/heqing/suppressions").text
+    assert lift.format(stop.id) in page
+    assert lift.format(death.id) in page
+    for nothing in ({}, {"reason": " "}):
+        assert admin.post(lift.format(stop.id), nothing).status_code == 422
+    for too_little in ({}, {"reason": "误"}):
+        assert admin.post(lift.format(death.id), too_little).status_code == 422
+    assert admin.post(lift.format(stop.id), {"reason": "本人 13612349873 来电同意"}).status_code == 303
+    with monkeypatch.context() as less:
+        less.setitem(MATRIX, Role.HOSPITAL_ADMIN, MATRIX[Role.HOSPITAL_ADMIN] - {Action.CONFIRM_DEATHS})
+        assert lift.format(death.id) not in admin.get("/h/heqing/suppressions").text
+        assert lift.format(death.id) not in admin.get(f"/h/heqing/patients/{dead}").text
+        assert admin.post(lift.format(death.id), {"reason": "本人接听了电话"}).status_code == 422
+    with world.hospital(world.heqing) as session:
+        assert (active_reasons(session, refused), active_reasons(session, dead)) == ([], ["deceased"])
+    assert admin.post(lift.format(death.id), {"reason": "本人接听了电话"}).status_code == 303
+    with world.hospital(world.heqing) as session:
+        assert active_reasons(session, dead) == []
+        said = select(AuditEvent.reason).where(AuditEvent.action == "patients.suppression_lifted")
+        assert set(session.scalars(said)) == {"本人 136****9873 来电同意", "本人接听了电话"}
+
+
+def test_nothing_is_said_of_the_patient_of_another_hospital(browser: Browser, world: World) -> None:
+    with world.hospital(world.yunling) as session:
+        stranger = world.patient(session).id
+    admin = browser.enter(world.people["heqing_admin"], "en")
+    for words in ({"words": ""}, {"words": "勿提诊断"}, {"none": "yes"}):
+        assert admin.post(f"/h/heqing/patients/{stranger}/words", words).status_code == 404
