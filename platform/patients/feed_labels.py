@@ -8,6 +8,7 @@ from foundation.languages import gettext
 from patients import labels
 from patients.adt.events import REASONS, BadMessage
 from patients.feeds.messages import REJECTION_TEXTS
+from patients.models import FeedMessage
 
 KINDS = {
     "hl7": "HL7 v2 (ADT)",
@@ -26,6 +27,13 @@ EVENTS = {
     "cancel_admit": "Admission cancelled",
     "merge": "Merge of records",
     "": "Not readable",
+}
+WAITS = {
+    "admit": "Waits for the discharge.",
+    "update": "Waits for the discharge.",
+    "discharge": "The discharge was taken back; waits for the next one.",
+    "cancel_discharge": "The discharge was taken back; waits for the next one.",
+    "merge": "Neither record is known here yet; waits for one of them.",
 }
 
 
@@ -48,6 +56,18 @@ def reason(stored: str) -> str:
 def code_of(stored: str) -> str:
     """The code of a stored reason, for programs."""
     return str(json.loads(stored)["code"]) if stored.startswith("{") else stored
+
+
+def waits_for(event: str) -> str:
+    """Why a message of this event waits, in the current language."""
+    return labels.of(WAITS, event) or labels.of(WAITS, "admit")
+
+
+def number(row: FeedMessage, *, in_full: bool) -> str:
+    """A record number as lists show it: in full to those who see patients; of an erased person nothing."""
+    if not row.record_number or row.record_number == str(row.id):
+        return "—"
+    return row.record_number if in_full else masked(row.record_number)
 
 
 def masked(record_number: str) -> str:

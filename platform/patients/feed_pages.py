@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,22 @@ from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from foundation import audit
+from foundation.database import HospitalSession
 from foundation.languages import gettext as _
 from foundation.web import cursors
 from foundation.web.errors import NotFound, UserMistake
 from foundation.web.pages import page, redirect
-from patients import feed_alarms, feed_inbox, feed_labels, feed_queries, feed_store, intake_labels, labels
-from patients.models import FeedMessage
+from patients import (
+    feed_alarms,
+    feed_examples,
+    feed_inbox,
+    feed_labels,
+    feed_queries,
+    feed_store,
+    intake_labels,
+    labels,
+)
+from patients.models import Feed, FeedMessage
 from tenants.rights import Action
 from tenants.visit import Visit
 
@@ -43,7 +54,7 @@ def feeds_page(
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
         cursor = cursors.checked(session, FeedMessage, after)
         feeds = feed_queries.ages(session, visit.now)
-        today = feed_queries.today(session, visit.now)
+        counts = feed_queries.counts(session, visit.now)
         rows = feed_queries.messages(session, state=wanted or None, after=cursor)
         alarms = [intake_labels.alarm(one) for one in feed_alarms.recent(session, visit.now)]
     address = f"/h/{code}/feeds"
@@ -59,8 +70,10 @@ def feeds_page(
         active="imports",
         code=code,
         alarms=alarms,
-        feeds=feeds,
-        today=today,
+        kinds=feed_queries.by_kind(feeds),
+        counts=counts,
+        in_full=visit.may(Action.VIEW_PATIENTS, code),
+        examples=feed_examples,
         rows=rows[: feed_queries.PAGE],
         following=following,
         tabs=tabs,
@@ -78,19 +91,37 @@ def expect(
     data: URLEncodedBody[ExpectForm],
 ) -> Redirect:
     """Say after how many hours the silence of a feed is a problem."""
-    typed = data.hours.strip()
-    if typed and not (typed.isascii() and typed.isdigit() and 1 <= int(typed[:6]) <= LONGEST_SILENCE):
-        raise UserMistake(_("Type hours from 1 to {most}, or nothing.", most=LONGEST_SILENCE))
+    hours = _hours(data.hours)
     with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
         row = feed_store.feed_row(session, feed_id)
         if row is None:
             raise NotFound
-        row.expected_hours = int(typed) if typed else None
-        detail = {"hours": row.expected_hours}
-        audit.record(
-            session, "patients.feed_changed", now=visit.now, subject=f"feed:{feed_id}", detail=detail
-        )
+        _keep(session, row, hours, now=visit.now)
     return redirect(f"/h/{code}/feeds", notice=_("Saved."))
+
+
+@post("/h/{code:str}/feeds/lists/expect", needs=Action.IMPORT_PATIENTS, sync_to_thread=True)
+def expect_lists(
+    code: FromPath[str], visit: NamedDependency[Visit], data: URLEncodedBody[ExpectForm]
+) -> Redirect:
+    """Say after how many hours without a list sent by hand that is a problem."""
+    hours = _hours(data.hours)
+    with visit.hospital(code, Action.IMPORT_PATIENTS) as session:
+        _keep(session, feed_queries.of_lists(session, now=visit.now), hours, now=visit.now)
+    return redirect(f"/h/{code}/feeds", notice=_("Saved."))
+
+
+def _hours(text: str) -> int | None:
+    typed = text.strip()
+    if typed and not (typed.isascii() and typed.isdigit() and 1 <= int(typed[:6]) <= LONGEST_SILENCE):
+        raise UserMistake(_("Type hours from 1 to {most}, or nothing.", most=LONGEST_SILENCE))
+    return int(typed) if typed else None
+
+
+def _keep(session: HospitalSession, row: Feed, hours: int | None, *, now: datetime) -> None:
+    row.expected_hours = hours
+    subject = f"feed:{row.id}"
+    audit.record(session, "patients.feed_changed", now=now, subject=subject, detail={"hours": hours})
 
 
 @post(
@@ -108,4 +139,4 @@ def try_again(code: FromPath[str], message_id: FromPath[UUID], visit: NamedDepen
     return redirect(f"/h/{code}/feeds", notice=notice)
 
 
-handlers: list[ControllerRouterHandler | Any] = [feeds_page, expect, try_again]
+handlers: list[ControllerRouterHandler | Any] = [feeds_page, expect, expect_lists, try_again]

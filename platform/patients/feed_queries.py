@@ -1,4 +1,4 @@
-"""What is shown of the feeds (数据对接): how old each is, what came today, and the last messages."""
+"""What is shown of the feeds (数据对接): how old each is, what came and waits, and the last messages."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
 
 from foundation.calendar import local_date, local_day_start
 from foundation.database import HospitalSession
+from foundation.ids import new_id
 from patients.models import DataImport, Feed, FeedMessage
 
 PAGE = 50
 FILES = ("upload", "api", "command")  # sources of lists that somebody sends by hand
+# What the state of a list is among the states of messages; an undone list is none of them.
+LISTS = {
+    "applied": ("done",),
+    "waiting": ("mapping", "waiting", "running", "checked"),
+    "rejected": ("failed",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,14 @@ def ages(session: HospitalSession, now: datetime) -> list[FeedAge]:
     return found
 
 
+def by_kind(found: list[FeedAge]) -> list[tuple[str, list[FeedAge]]]:
+    """The ways in of each kind together, in the order in which they come."""
+    kinds: dict[str, list[FeedAge]] = {}
+    for one in found:
+        kinds.setdefault(one.kind, []).append(one)
+    return list(kinds.items())
+
+
 def _age(row: Feed, now: datetime, last_file: datetime | None) -> FeedAge:
     received = max(filter(None, (row.last_received_at, last_file)), default=None)
     taken = max(filter(None, (row.last_taken_at, last_file)), default=None)
@@ -70,17 +86,47 @@ def _age(row: Feed, now: datetime, last_file: datetime | None) -> FeedAge:
     )
 
 
-def today(session: HospitalSession, now: datetime) -> dict[tuple[str, str], int]:
-    """How many messages came since midnight in China, by kind and state."""
-    rows = session.execute(
+def of_lists(session: HospitalSession, *, now: datetime) -> Feed:
+    """The way in of lists that are sent by hand; made when it is first asked for. Two at once keep one."""
+    values = {"tenant_id": session.tenant_id, "id": new_id(), "kind": "file", "name": "", "created_at": now}
+    session.execute(insert(Feed).values(values).on_conflict_do_nothing())
+    return session.scalars(
+        select(Feed).where(Feed.tenant_id == session.tenant_id, Feed.kind == "file", Feed.name == "")
+    ).one()
+
+
+def counts(session: HospitalSession, now: datetime) -> dict[tuple[str, str], int]:
+    """How much, by kind and state: taken in and rejected since midnight in China, and all that waits now.
+
+    Messages do not say by which of two feeds of a kind they came, so they count by kind. Of lists, whole
+    lists count: `applied` when taken in, `rejected` when they failed.
+    """
+    midnight = local_day_start(local_date(now))
+    of_messages = (
         select(FeedMessage.kind, FeedMessage.state, func.count())
         .where(
             FeedMessage.tenant_id == session.tenant_id,
-            FeedMessage.received_at >= local_day_start(local_date(now)),
+            or_(FeedMessage.state == "waiting", FeedMessage.received_at >= midnight),
         )
         .group_by(FeedMessage.kind, FeedMessage.state)
-    ).all()
-    return {(kind, state): count for kind, state, count in rows}
+    )
+    kind = case((DataImport.source == "folder", "folder"), else_="file").label("kind")
+    state = case(*((DataImport.state.in_(few), name) for name, few in LISTS.items())).label("state")
+    of_lists = (
+        select(kind, state, func.count())
+        .where(
+            DataImport.tenant_id == session.tenant_id,
+            DataImport.source.in_((*FILES, "folder")),
+            or_(
+                DataImport.state.in_(LISTS["waiting"]),
+                DataImport.state.in_(LISTS["applied"] + LISTS["rejected"])
+                & (DataImport.imported_at >= midnight),
+            ),
+        )
+        .group_by(kind, state)
+    )
+    rows = [*session.execute(of_messages), *session.execute(of_lists)]
+    return {(kind_of, state_of): count for kind_of, state_of, count in rows}
 
 
 def messages(
