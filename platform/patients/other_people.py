@@ -13,6 +13,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from foundation.database import HospitalSession
+from patients.staging import analyse
 
 REASON = "other_person"
 # Names are compared without blanks: lists pad two-character names (王  芳).
@@ -72,6 +73,7 @@ _NOT_AS_BEFORE = text(f"""
 
 def refuse(session: HospitalSession) -> list[list[str]]:
     """Give the staged rows of other people their reason; returns each one's warnings, no longer counted."""
+    analyse(session, "import_row", "row_number", "record_number")
     mine = {"tenant_id": session.tenant_id}
     found = [*session.scalars(_NOT_AS_STORED, mine), *session.scalars(_NOT_AS_BEFORE)]
     return [warnings.split(",") if warnings else [] for warnings in found]
