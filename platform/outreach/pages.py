@@ -7,7 +7,7 @@ address of that patient's hospital.
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import cast, get_args
+from typing import Any, cast, get_args
 from uuid import UUID
 
 import msgspec
@@ -324,7 +324,7 @@ def _call_id(typed: str) -> UUID | None:
         raise _gone() from error
 
 
-def _greeting(session: HospitalSession, visit: Visit, call_id: UUID) -> dict[str, str]:
+def _greeting(session: HospitalSession, visit: Visit, call_id: UUID) -> dict[str, Any]:
     """What the first words of the card need while the call goes on."""
     return {
         "greeted": greeted_of(session, call_id),
