@@ -17,7 +17,7 @@ from foundation.documents.spreadsheet import write_csv
 from foundation.languages import gettext as _
 from foundation.web.errors import UserMistake
 from foundation.web.pages import page, redirect
-from patients import consent_figures, consent_forms, consent_labels, consent_texts
+from patients import consent_figures, consent_forms, consent_labels, consent_texts, consent_words
 from patients.consent_rules import BASES, CHANNELS, PURPOSES
 from tenants.life import agreement
 from tenants.rights import Action
@@ -37,6 +37,9 @@ class TextForm(msgspec.Struct):
     text_en: str = ""
     asks_again: str = ""
     valid_from: str = ""
+    zh_stays: str = ""
+    en_stays: str = ""
+    compared: str = ""
 
 
 class BasisForm(msgspec.Struct):
@@ -88,22 +91,42 @@ def consent_page(
 
 
 @post("/h/{code:str}/consent/texts", needs=Action.MANAGE_CONSENT, sync_to_thread=True)
-def add_text(code: FromPath[str], visit: NamedDependency[Visit], data: URLEncodedBody[TextForm]) -> Redirect:
-    """Keep the next version of the words."""
-    today = local_date(visit.now)
-    new = consent_texts.NewText(
-        data.purpose,
-        data.channel,
-        data.text_zh,
-        data.text_en,
-        data.asks_again == "yes",
-        _day(data.valid_from) or today,
-    )
+def add_text(
+    code: FromPath[str], visit: NamedDependency[Visit], data: URLEncodedBody[TextForm]
+) -> Redirect | Response[str]:
+    """Show the next version of the words beside the one in force; once `compared`, keep it."""
+    day = _day(data.valid_from)
+    if day is None:
+        raise UserMistake(_("Say from which day the new words hold."))
+    words = data.text_zh.replace("\r\n", "\n"), data.text_en.replace("\r\n", "\n")
+    new = consent_texts.NewText(data.purpose, data.channel, *words, data.asks_again == "yes", day)
     with visit.hospital(code, Action.MANAGE_CONSENT) as session:
+        consent_texts.check(new, visit.now)
+        old = consent_texts.shown(session, new.purpose, new.channel, visit.now)
+        _both_meant(data, new, old)
+        if data.compared != "yes":
+            return page(
+                "patients/consent_compare.html",
+                visit=visit,
+                active="patients",
+                code=code,
+                old=old,
+                new=new,
+                form=data,
+                labels=consent_labels,
+            )
         row = consent_texts.add_version(session, new, visit.now)
         number = row.version
     address = f"/h/{code}/consent?purpose={data.purpose}&channel={data.channel}"
     return redirect(address, notice=_("Version {number} is kept.", number=number))
+
+
+def _both_meant(data: TextForm, new: consent_texts.NewText, old: consent_words.Words) -> None:
+    """No language keeps its old words unnoticed beside new words in the other."""
+    if new.zh.strip() == old.zh.strip() and data.zh_stays != "yes":
+        raise UserMistake(_("The Chinese words are the old ones: write them anew, or tick that they stay."))
+    if new.en.strip() == old.en.strip() and data.en_stays != "yes":
+        raise UserMistake(_("The English words are the old ones: write them anew, or tick that they stay."))
 
 
 @post("/h/{code:str}/consent/bases", needs=Action.MANAGE_CONSENT, sync_to_thread=True)

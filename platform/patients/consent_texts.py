@@ -91,8 +91,8 @@ def in_use(session: HospitalSession, purpose: str, channel: str, now: datetime) 
     return _add(session, NewText(purpose, ALL, words.zh, words.en, False, today), now)
 
 
-def add_version(session: HospitalSession, new: NewText, now: datetime) -> ConsentText:
-    """Keep the next version of the words. Raises `UserMistake` for what is missing or lies in the past."""
+def check(new: NewText, now: datetime) -> None:
+    """Raises `UserMistake` for what is missing, too long or lies in the past."""
     if new.purpose not in PURPOSES or new.channel not in CHANNELS:
         raise UserMistake(_("Choose a purpose and a channel."))
     if not new.zh.strip() or not new.en.strip():
@@ -101,6 +101,11 @@ def add_version(session: HospitalSession, new: NewText, now: datetime) -> Consen
         raise UserMistake(_("The words are longer than {count} characters.", count=LONGEST))
     if new.valid_from < local_date(now):
         raise UserMistake(_("New words hold from today or a later day."))
+
+
+def add_version(session: HospitalSession, new: NewText, now: datetime) -> ConsentText:
+    """Keep the next version of the words. Raises `UserMistake` for what is missing or lies in the past."""
+    check(new, now)
     _one_after_the_other(session)
     row = _add(session, new, now)
     audit.record(

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 from web_client import Browser, browsing
-from world import NOW, World
+from world import NOW, TODAY, World
 
 from foundation.audit import AuditEvent
 from foundation.clock import SetClock
@@ -106,6 +106,11 @@ def test_the_page_counts_changes_the_basis_and_keeps_versions(admin: Browser, wo
     assert from_figures["marketing", "telephone"] == (1, 1, 0, 1)
     assert from_figures["marketing", "sms"] == (0, 1, 0, 2)
     text = {"purpose": "marketing", "channel": "all", "text_zh": "新文本", "text_en": "New words"}
+    text |= {"valid_from": TODAY.isoformat()}
+    compared = admin.post("/h/heqing/consent/texts", text | {"asks_again": "yes"})
+    assert "New words" in compared.text
+    assert "New words" not in admin.get("/h/heqing/consent?purpose=marketing").text
+    text |= {"compared": "yes"}
     assert admin.post("/h/heqing/consent/texts", text | {"asks_again": "yes"}).status_code == 303
     assert "New words" in admin.get("/h/heqing/consent?purpose=marketing").text
     with world.hospital(world.heqing) as session:
@@ -113,7 +118,10 @@ def test_the_page_counts_changes_the_basis_and_keeps_versions(admin: Browser, wo
         line = next(c for c in again if (c.purpose, c.channel) == ("marketing", "telephone"))
         assert (line.given, line.refused, line.outdated, line.none) == (0, 1, 1, 1)
     yesterday = text | {"valid_from": "2026-09-14"}
-    assert admin.post("/h/heqing/consent/texts", yesterday).status_code == 422
+    one_language = text | {"text_zh": "再新的文本"}
+    for wrong in (yesterday, text | {"valid_from": ""}, one_language):
+        assert admin.post("/h/heqing/consent/texts", wrong).status_code == 422
+    assert admin.post("/h/heqing/consent/texts", one_language | {"en_stays": "yes"}).status_code == 303
     basis = {"purpose": "satisfaction", "basis": "consent", "reason": "院务会决定"}
     assert admin.post("/h/heqing/consent/bases", basis).status_code == 303
     assert "院务会决定" in admin.get("/h/heqing/consent").text
