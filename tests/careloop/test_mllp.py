@@ -211,8 +211,7 @@ def test_only_those_who_may_connect_are_heard_and_no_more_than_the_limit(
 
 
 def test_whoever_is_silent_gives_their_place_up(engine_db: Database, engine_world: World) -> None:
-    limits = {"connections": 2, "crowded_seconds": 0.3}
-    with listening(engine_db, engine_world.heqing, **limits) as port:
+    with listening(engine_db, engine_world.heqing, connections=2, crowded_seconds=0.3) as port:
         silent = [socket.create_connection((HOST, port), timeout=20) for _ in range(2)]
         silent[0].sendall(b"\r\r")
         assert raw_answer(port, b"") == b""
