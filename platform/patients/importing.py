@@ -22,7 +22,17 @@ from foundation.calendar import local_date
 from foundation.database import HospitalSession
 from foundation.encryption import DataKey
 from foundation.ids import new_id
-from patients import duplicates, matching, merging, other_people, revivals, staging, trail, verdicts
+from patients import (
+    duplicates,
+    feed_deaths,
+    matching,
+    merging,
+    other_people,
+    revivals,
+    staging,
+    trail,
+    verdicts,
+)
 from patients.enrolment import enrol
 from patients.feeds.files import read_table
 from patients.feeds.headers import Layout, recognise
@@ -270,6 +280,7 @@ class _Import:
         dead = merging.deceased_patients(session)
         suppressed = suppress_many(session, dead, "deceased", source="import", now=now)
         trail.keep(session, import_id, "suppression", trail.deaths(session, suppressed))
+        feed_deaths.settle(session, merging.spoken_of(session), (), now=now)
         known = trail.enrolments(session, revived)
         revivals.lift(session, revived, now=now)
         enrolled = trail.keep_enrolments(session, import_id, revived, known)

@@ -153,6 +153,12 @@ _CONTACT_STATE = text("""
 """)
 _REVISED = text("SELECT patient_id FROM import_person WHERE NOT is_new")
 _TOUCHED = text("SELECT DISTINCT patient_id FROM import_number")
+# Somebody who was not known here when a message told something of them, most of all a death.
+_SPOKEN_OF = text("""
+    SELECT DISTINCT m.record_number FROM import_number v
+    JOIN feed_message m ON m.tenant_id = :tenant_id AND m.record_number = v.record_number
+    WHERE m.state = 'waiting'
+""")
 _DECEASED = text("""
     SELECT DISTINCT n.patient_id FROM import_row r JOIN import_number n ON n.record_number = r.record_number
     WHERE r.disposition = 'died'
@@ -288,3 +294,8 @@ def deceased_patients(session: HospitalSession) -> list[UUID]:
 def _used(statement: TextClause, parameters: dict[str, Any]) -> dict[str, Any]:
     """Only the parameters that the statement names: the driver refuses others."""
     return {name: value for name, value in parameters.items() if name in statement.compile().params}
+
+
+def spoken_of(session: HospitalSession) -> list[str]:
+    """The record numbers of the list of which a message still waits."""
+    return list(session.scalars(_SPOKEN_OF, {"tenant_id": session.tenant_id}))

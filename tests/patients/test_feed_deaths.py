@@ -120,6 +120,19 @@ def test_a_death_of_somebody_unknown_is_remembered_until_they_are_known(heqing: 
     assert reasons(heqing, heqing.scalars(select(Patient)).one()) == ["deceased"]
 
 
+def test_a_list_that_makes_somebody_known_hears_what_was_said_of_them(heqing: HospitalSession) -> None:
+    """The message came first, the list with the stay before it comes after."""
+    send(heqing, adt("A08", "20260910080000", number="L1", visit="V77", dead="Y"))
+    rows = "病案号,姓名,联系电话,出院日期,离院方式\nL1,张三,13812345678,2026-09-08,1\n"
+    rows += "L2,李四,13812345679,2026-09-08,1\n"
+    report = import_file(heqing, rows.encode(), "a.csv", by="x", now=NOW)
+    assert report.enrolled == 1
+    patient = heqing.scalars(select(Patient).where(Patient.record_number == "L1")).one()
+    assert reasons(heqing, patient) == ["deceased"]
+    other = heqing.scalars(select(Patient).where(Patient.record_number == "L2")).one()
+    assert reasons(heqing, other) == []
+
+
 def test_a_death_under_the_number_that_a_merge_takes_is_the_persons(
     heqing: HospitalSession, known: Patient
 ) -> None:
