@@ -115,27 +115,20 @@ def record(
 ) -> Consent:
     """Keep a yes or a no to one purpose on one channel or all; the newest holds.
 
-    `at` is when it was said, without it now; a word that is brought in late changes nothing that was said
-    after it. A yes of a child under 14 needs the guardian (`GuardianNeeded`), one within twelve months of a
-    no has to come unasked, source `patient` (`StillQuiet`). Once a version asks again, a
-    yes that names no words was given to those in force when it was said, where they are read, handed or shown
-    to the patient; one that a program brings has to name them for marketing (`TextNeeded`).
-
-    Raises `UnknownPatient`, also for one whose data is restricted, and ValueError for words that are not of
-    the lists.
+    `at` is when it was said, without it now; a word that is brought in late changes nothing said after it.
+    A yes of a child under 14 needs the guardian (`GuardianNeeded`), one within twelve months of a no has to
+    come unasked (`StillQuiet`). Once a version asks again, a yes that names no words was given to those in
+    force then, where a person shows them; one that a program brings names them for marketing (`TextNeeded`).
+    Raises `UnknownPatient`, also for one whose data is restricted, and ValueError for unknown words.
     """
     _checked(purpose, channel, source, given_by)
-    said_at = at or now
-    if said_at > now:
-        msg = "a word is kept after it was said"
-        raise ValueError(msg)
+    said_at = _said(at, now)
     patient = _locked(session, patient_id)
     if given:
         _may_say_yes(session, patient, purpose, channel, source, given_by, now)
     if text_id is not None:
         _own_text(session, text_id, purpose)
-    elif given:
-        text_id = _version_shown(session, purpose, channel, source, said_at)
+    shown = text_id or (_version_shown(session, purpose, channel, source, said_at) if given else None)
     row = Consent(
         tenant_id=session.tenant_id,
         id=new_id(),
@@ -146,13 +139,21 @@ def record(
         at=said_at,
         source=source,
         given_by=given_by,
-        text_id=text_id,
+        text_id=shown,
         evidence=evidence.strip()[:LONGEST_EVIDENCE],
         evidence_file_id=evidence_file_id,
         recorded_by=session.scope.actor.name,
     )
     _keep(session, patient_id, [row], now)
     return row
+
+
+def _said(at: datetime | None, now: datetime) -> datetime:
+    said_at = at or now
+    if said_at > now:
+        msg = "a word is kept after it was said"
+        raise ValueError(msg)
+    return said_at
 
 
 def withdraw(

@@ -90,9 +90,7 @@ def keep(
     key = data_key(session)
     digests = [key.digest(_plain(kind, one.text.encode())) for one in heard]
     known = traces.erased_indexes(session)
-    unsaid = [
-        traces.is_erased(session, known, one.event.record_number, one.event.gone_number) for one in heard
-    ]
+    unsaid = [traces.is_erased(session, known, e.event.record_number, e.event.gone_number) for e in heard]
     values: list[dict[str, Any]] = [
         {
             "tenant_id": session.tenant_id,
@@ -113,9 +111,7 @@ def keep(
     ]
     for row_values, erased in zip(values, unsaid, strict=True):
         if erased:
-            number = str(row_values["id"])
-            row_values |= {"record_number": number, "visit_number": number, "content_cipher": None}
-            row_values |= {"state": "rejected", "reason": traces.ERASED}
+            _say_nothing_of(row_values)
     new = _insert(session, values)
     rows = _by_digest(session, kind, digests)
     kept = []
@@ -131,6 +127,13 @@ def keep(
             row.event_at, again = now, False
         kept.append(Kept(row, again))
     return kept
+
+
+def _say_nothing_of(values: dict[str, Any]) -> None:
+    """Of an erased patient only that a message came."""
+    number = str(values["id"])
+    values |= {"record_number": number, "visit_number": number, "content_cipher": None}
+    values |= {"state": "rejected", "reason": traces.ERASED}
 
 
 def _read_at_last(row: FeedMessage, said: Mapping[str, Any]) -> None:
