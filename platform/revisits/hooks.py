@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, exists, select, update
+from sqlalchemy import ColumnElement, case, exists, select, update
 
 from foundation.calendar import local_date
 from foundation.catalogue import among
@@ -157,6 +157,11 @@ def resume_plan(session: HospitalSession, patient_ids: Sequence[UUID], now: date
         .values(state="open", outcome=None, closed_at=None)
         .execution_options(synchronize_session="fetch")
     )
+    bring_back(session, among(RevisitStep.patient_id, patient_ids), CANCELLED, now=now)
+
+
+def bring_back(session: HospitalSession, whose: ColumnElement[bool], because: str, *, now: datetime) -> None:
+    """Of these steps those that were cancelled for this reason and can still be done are what they were."""
     called = exists(
         select(1).where(
             ContactTask.tenant_id == RevisitStep.tenant_id,
@@ -169,9 +174,9 @@ def resume_plan(session: HospitalSession, patient_ids: Sequence[UUID], now: date
         update(RevisitStep)
         .where(
             RevisitStep.tenant_id == session.tenant_id,
-            among(RevisitStep.patient_id, patient_ids),
+            whose,
             RevisitStep.state == "cancelled",
-            RevisitStep.cancelled_because == CANCELLED,
+            RevisitStep.cancelled_because == because,
             RevisitStep.closes_on >= local_date(now),
         )
         .values(state=case((called, "tasked"), else_="planned"), cancelled_because=None)

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, exists, select, update
+from sqlalchemy import select, update
 
 from foundation.calendar import local_date
 from foundation.catalogue import among
 from foundation.database import HospitalSession
-from outreach.models import ContactTask
 from patients.models import Encounter
 from patients.withdrawal import WITHDRAWN, on_reinstated, on_withdrawn
+from revisits.hooks import bring_back
 from revisits.models import RevisitStep
-from revisits.planning import SOURCE, supersede
+from revisits.planning import supersede
 
 OPEN = ("planned", "tasked")
 
@@ -42,26 +42,7 @@ def cancel_steps(session: HospitalSession, encounter_ids: Sequence[UUID], _now: 
 
 def restore_steps(session: HospitalSession, encounter_ids: Sequence[UUID], now: datetime) -> None:
     """What was cancelled and can still be done is planned again; the next tick moves it to the new day."""
-    called = exists(
-        select(1).where(
-            ContactTask.tenant_id == RevisitStep.tenant_id,
-            ContactTask.source == SOURCE,
-            ContactTask.source_id == RevisitStep.id,
-            ContactTask.state == "open",
-        )
-    )
-    session.execute(
-        update(RevisitStep)
-        .where(
-            RevisitStep.tenant_id == session.tenant_id,
-            among(RevisitStep.encounter_id, encounter_ids),
-            RevisitStep.state == "cancelled",
-            RevisitStep.cancelled_because == WITHDRAWN,
-            RevisitStep.closes_on >= local_date(now),
-        )
-        .values(state=case((called, "tasked"), else_="planned"), cancelled_because=None)
-        .execution_options(synchronize_session="fetch")
-    )
+    bring_back(session, among(RevisitStep.encounter_id, encounter_ids), WITHDRAWN, now=now)
     patients = session.scalars(
         select(Encounter.patient_id).where(
             Encounter.tenant_id == session.tenant_id, among(Encounter.id, encounter_ids)
