@@ -15,6 +15,7 @@ from foundation.database import HospitalSession
 from patients import (
     consent,
     consent_texts,
+    duplicate_view,
     duplicates,
     feed_inbox,
     joining,
@@ -52,7 +53,7 @@ def arrive(world: World, session: HospitalSession, marks: Marks, month: date) ->
     third = world.patient(session, name=f"{marks.name}壬", phone=marks.number(70), discharged_on=month)
     joining.merge(session, first.id, third.id, reason=marks.words(30), now=NOW)
     duplicates.find(session, [second.id], now=NOW)
-    assert duplicates.open_count(session) == 1
+    assert duplicate_view.counts(session)["open"] == 1
     _said(session, marks, first)
     suppression.suppress(session, second.id, "deceased", note=marks.words(31), source="call", now=NOW)
     samples.draw_sample(session, month, now=NOW, audience="inpatient")

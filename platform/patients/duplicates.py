@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
 from foundation import audit
 from foundation.bulk import whole_sets
 from foundation.database import HospitalSession
-from patients.models import Patient, PossibleDuplicate
+from patients.models import PossibleDuplicate
 
 Reason = Literal["same_id_number", "same_name_phone", "same_name_birth"]
 REASONS: tuple[Reason, ...] = get_args(Reason)  # the strongest first
@@ -150,22 +150,3 @@ def _decide(session: HospitalSession, pair: PossibleDuplicate, decision: str | N
         reason=decision or "reconsidered",
         detail={"pair": str(pair.id), "other": str(pair.second_id)},
     )
-
-
-def open_count(session: HospitalSession) -> int:
-    """How many pairs wait for a decision."""
-    gone = select(Patient.id).where(
-        Patient.tenant_id == session.tenant_id,
-        Patient.restricted_at.is_not(None) | Patient.merged_at.is_not(None),
-    )
-    found = session.scalar(
-        select(func.count())
-        .select_from(PossibleDuplicate)
-        .where(
-            PossibleDuplicate.tenant_id == session.tenant_id,
-            PossibleDuplicate.decision.is_(None),
-            PossibleDuplicate.first_id.not_in(gone),
-            PossibleDuplicate.second_id.not_in(gone),
-        )
-    )
-    return int(found or 0)
